@@ -120,7 +120,7 @@ def _regressed(
     shocks: bool,
 ) -> Expectation:
     """Where the figure does not exist in some draws (nothing to divide by) a closed form stands as it is: what shocks
-    do to it is less than the luck of the few who come. Without one these draws are left out, and predicted by the
+    do to it is less than the luck of the few who come. Where none holds these draws are left out, and predicted by the
     regression if it is of enough others, whose error the mean of all then has.
     """
     parts = {
@@ -129,20 +129,21 @@ def _regressed(
         "known": known,
     }
     exists = np.isfinite(figure)
-    if control is not None and not exists.all():
-        return Expectation.exact(control)
     for values in parts.values():
         if values is not None:
             exists &= np.isfinite(values).reshape(exists.size, -1).all(axis=1)
     bases = design.bases(metric.per(simulation) if metric.per else None, exists, money=metric.unit != "count")
     if exists.all():
         return decision.expected_per_draw(figure, bases, always=shocks, **parts)
+    if control is not None and not has_levers(scenario):
+        return Expectation.exact(control)
     there = {name: _without(values, exists) for name, values in parts.items()}
     found = decision.expected_per_draw(np.where(exists, figure, 0.0), bases, always=shocks, **there)
     predicted = np.full(exists.size, np.nan)
     if found.fits and exists.sum() >= _ENOUGH_TO_PREDICT:
         predicted = np.where(design.neutral, 0.0, found.fits[0][1].values)
-        predicted = predicted if known is None else predicted + known
+        for values in (control, known):
+            predicted = predicted if values is None else predicted + values
         found = replace(found, noise=found.noise * exists.size / exists.sum())
     return replace(found, values=np.where(exists, found.values, predicted))
 
