@@ -174,9 +174,8 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
         notes.append(few)
     elif found.levers:
         notes.append(
-            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) are on average; luck comes on top, and is in the "
-            "ranges."
-            + f" “{_NEEDS.title()}”: the effect from which it pays; + − by how much today’s changes, else a share."
+            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave plain luck out, which the ranges hold."
+            + f" “{_NEEDS.title()}”: the least effect that pays; with + or − a change of today’s, else a share."
             * any(line.pays_from for line in found.levers)
             + f" “{EXAMPLE}”: a made-up effect, its chance in brackets."
             * any(line.rests_on == EXAMPLE for line in found.levers)
