@@ -47,6 +47,8 @@ def sentence(found: Changes, bridge: Bridge | None, then: Side, now: Side) -> st
         another = f"{since} the money is another: {money[0]} then, {money[1]} now"
         return f"{another}, so that figures cannot be set side by side."
     worth = _worth(now.result, whole=whole)
+    if change == 0:
+        return f"{since} {who} {worth} exactly as much as before."
     if abs(change) < CLEAR * error:
         size = _money(CLEAR * error, now.result)
         return f"{since} {who} {worth} as much as before, as far as can be told (to within {size})."

@@ -186,6 +186,14 @@ def test_without_a_bridge_nothing_is_simulated(clvsim, early, here):
     assert "No change was re-run by itself (bridge=false)." in done.stdout
 
 
+def test_runs_that_are_alike_are_worth_exactly_as_much(clvsim, early, here):
+    copy(early, here, "then")
+    shutil.copytree(here / "then", here / "again")
+    done = clvsim("diff", "then", "again", "bridge=false", "out=d")
+    assert done.returncode == 0, done.stderr
+    assert "exactly as much as before" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
