@@ -43,6 +43,7 @@ def early(logs, server, tmp_path_factory):
 
     run("then", "data.today=2023-12-31", "finance.currency=EUR")
     run("now", "data.today=2023-12-31", "finance.currency=EUR", "finance.annual_discount_rate=0.3", "seed=2")
+    run("again", "data.today=2023-12-31", "finance.currency=EUR")
     run("later", "data.today=2024-02-29")
     return logs
 
@@ -187,8 +188,7 @@ def test_without_a_bridge_nothing_is_simulated(clvsim, early, here):
 
 
 def test_runs_that_are_alike_are_worth_exactly_as_much(clvsim, early, here):
-    copy(early, here, "then")
-    shutil.copytree(here / "then", here / "again")
+    copy(early, here, "then", "again")
     done = clvsim("diff", "then", "again", "bridge=false", "out=d")
     assert done.returncode == 0, done.stderr
     assert "exactly as much as before" in done.stdout
