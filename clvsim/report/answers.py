@@ -182,7 +182,7 @@ def payback(result: RunResult) -> str:
 def _repaying(result: RunResult) -> str:
     """How many ever bring in what they cost themselves, which the mean hides."""
     figure = _figure(result, "share_repaying") if result.margin_known else None
-    return f"one by one, {fmt.share(figure.best.mean)} ever do" if figure else ""
+    return f"singly {fmt.share(figure.best.mean)} do" if figure else ""
 
 
 def _bid(result: RunResult) -> Answer | None:
@@ -198,7 +198,7 @@ def _bid(result: RunResult) -> Answer | None:
         who = "one" if one == VISITOR else "a new customer"
         return Answer(label, "nothing", cell.interval, f"{who} brings less than 0")
     healthy = _amount(figure.best.mean / HEALTHY, max(_place(figure) - 1, -2), result.currency)
-    text = f"at most, above it is a loss; at {healthy} one brings {HEALTHY:g} times the cost"
+    text = f"at most; brings {HEALTHY:g} × its cost at {healthy}"
     if paid is not None and paid > 0:
         text += f"; you pay {_paid(result, paid)}"
         text += ", which is more" if paid > figure.best.mean else ""

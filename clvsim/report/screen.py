@@ -125,7 +125,7 @@ def _in_words(result: RunResult, found: Answers) -> list[str]:
 
 
 def _to_ask(result: RunResult) -> str:
-    return "What a test brings: clvsim decide ask=test." if may_be_tested(result) else ""
+    return "On the test: clvsim decide ask=test." if may_be_tested(result) else ""
 
 
 def _to_compare(result: RunResult, found: Answers) -> str:
@@ -174,11 +174,9 @@ def _notes(result: RunResult, found: Answers) -> list[str]:
         notes.append(few)
     elif found.levers:
         notes.append(
-            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave plain luck out, which the ranges hold."
-            + f" “{_NEEDS.title()}”: the least effect that pays; with + or − a change of today’s, else a share."
-            * any(line.pays_from for line in found.levers)
-            + f" “{EXAMPLE}”: a made-up effect, its chance in brackets."
-            * any(line.rests_on == EXAMPLE for line in found.levers)
+            f"Hills (│: no change) and “{SURE}” ({sure_of(result)}) leave plain luck out."
+            + f" “{_NEEDS.title()}”: the least effect that pays." * any(line.pays_from for line in found.levers)
+            + f" “{EXAMPLE}”: made up, its chance in brackets." * any(line.rests_on == EXAMPLE for line in found.levers)
         )
     return [note for note in notes if note]
 

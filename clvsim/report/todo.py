@@ -50,7 +50,7 @@ def do_first(result: RunResult) -> str:
     if in_doubt(result):
         return f"First check {_IN_DOUBT}: as stated they disagree with the log. {told}"
     if told and any(line.key == _CLOSED for line in result.quality):
-        return f"{told} All of this is right only if the new customers stated come and are like those of the log."
+        return f"{told} It holds if new customers come as stated."
     return told
 
 

@@ -78,7 +78,7 @@ def test_on_average_is_not_called_futures() -> None:
 def test_payback_is_said_in_words(month: float, never: float, words: str) -> None:
     newcomer = told(with_payback(month, never)).newcomer
     assert newcomer is not None
-    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; one by one, 41{NBSP}% ever do"
+    assert newcomer.text == f"before the $18.50 that winning one costs; {words}; singly 41{NBSP}% do"
 
 
 def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
@@ -87,7 +87,7 @@ def test_what_may_be_paid_is_the_value_of_a_visitor_and_a_third_of_it() -> None:
     bid = told(result).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay per visitor", "$0.83")
-    assert bid.text == "at most, above it is a loss; at $0.28 one brings 3 times the cost; you pay $0.37"
+    assert bid.text == "at most; brings 3 × its cost at $0.28; you pay $0.37"
     bid = told(replace(result, assumptions=(channel(0.4),))).bid
     assert bid is not None
     assert bid.text.endswith("you pay $0.40")
@@ -105,7 +105,7 @@ def test_without_visitors_it_is_a_customer_who_may_cost_something() -> None:
     bid = told(replace(result, comparison=frame[frame["metric"] != "visitor_value"])).bid
     assert bid is not None
     assert (bid.label, bid.value) == ("May pay for a new customer", "$41.4")
-    assert bid.text == "at most, above it is a loss; at $13.80 one brings 3 times the cost; you pay $18.50"
+    assert bid.text == "at most; brings 3 × its cost at $13.80; you pay $18.50"
 
 
 def test_of_fewer_than_one_newcomer_nothing_is_told() -> None:
@@ -282,7 +282,7 @@ def test_levers_that_rest_on_a_closed_group_are_right_only_if_new_customers_come
     closed = QualityLine("closed", label, "the log has none since March", "", "warning")
     found = told(replace(demo(), quality=(closed,))).do_first
     assert found.startswith(told(demo()).do_first)
-    assert found.endswith("right only if the new customers stated come and are like those of the log.")
+    assert found.endswith("It holds if new customers come as stated.")
 
 
 def test_without_levers_it_says_what_to_pay_for_a_visitor() -> None:
