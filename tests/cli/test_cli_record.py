@@ -43,7 +43,7 @@ def early(logs, server, tmp_path_factory):
 
     run("then", "data.today=2023-12-31", "finance.currency=EUR")
     run("now", "data.today=2023-12-31", "finance.currency=EUR", "finance.annual_discount_rate=0.3", "seed=2")
-    run("again", "data.today=2023-12-31", "finance.currency=EUR")
+    run("again", "data.today=2023-12-31", "finance.currency=EUR", "title=Again")
     run("later", "data.today=2024-02-29")
     return logs
 
