@@ -15,6 +15,8 @@ from clvsim.types import COVARIATE, QualityLine
 if TYPE_CHECKING:
     import duckdb
 
+_DIGESTS = 50_000  # of customers that are taken at once
+
 
 class Finding(NamedTuple):
     """Rows that could not be read, of one kind. `where` is a key; `examples` are like "row 3: '$5'; row 9: 'free'"."""
@@ -71,9 +73,6 @@ class LogFacts(NamedTuple):
     conflicts: tuple[tuple[str, int], ...] = ()  # covariate, customers with several values of it
     left_out: LeftOut = LeftOut()
     readings: tuple[QualityLine, ...] = ()  # how the file was read, in reading order
-
-
-_DIGESTS = 50_000  # of customers that are taken at once
 
 
 @dataclass(frozen=True)

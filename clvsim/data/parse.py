@@ -51,12 +51,12 @@ def choose_rules(
     """
     dates = find_dates(con, loaded, config, today or date.today())
     amounts = find_amounts(con, loaded, config)
+    if loaded.read_at_once:
+        return Rules(dates.day, "amount", dates.reading, amounts, (*dates.lines, *amounts.lines)), []
     rate = {str(name): str(kind) for name, kind, *_ in con.execute("DESCRIBE raw").fetchall()}.get("factor")
     factors = [amounts.sql(column) for column in PRODUCT if column in amounts.columns]
     back = "back" if "refunded" in amounts.columns else None
     paid_back = f", {_product([f'abs({amounts.sql("refunded")})'], rate)} AS back" if back else ""
-    if loaded.read_at_once:
-        return Rules(dates.day, "amount", dates.reading, amounts, (*dates.lines, *amounts.lines)), []
     con.execute(
         f"""
         CREATE TABLE parsed AS SELECT * REPLACE (CASE WHEN day >= DATE '{EARLIEST}' THEN day END AS day)

@@ -32,12 +32,12 @@ def fill(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str], confi
     read += [f"{scan.row} AS row", f"CAST({date} AS {day}) AS date", f"try_cast({amount} AS {_AMOUNT}) AS amount"]
     read += [f"hash({', '.join(scan.fields)}) AS fingerprint"]
     cells = {key: present(f"t{i}") for i, key in enumerate(texts)}
-    labels = {key: f"coalesce({cells[key]}, '')" if key in cells else "''" for key in ("segment", "channel", *cells)}
     columns = {
         "file": "0::INTEGER",
         "row": "row",
-        **labels,
-        "customer_id": cells["customer_id"],
+        "customer_id": cells.pop("customer_id"),
+        **dict.fromkeys(("segment", "channel"), "''"),
+        **{key: f"coalesce({cell}, '')" for key, cell in cells.items()},
         "date": f"CASE WHEN isfinite(date) AND date >= DATE '{EARLIEST}' THEN date END",
         "amount": "amount",
         "fingerprint": "fingerprint",

@@ -350,7 +350,7 @@ def _lever_line(
     cell = display.delta_cell(result, figure, short=short)
     best = figure.best
     sure = NO_CHANCE if scenario.is_what_if else fmt.share(best.p_better, best.p_better_mcse)
-    if rests_on(scenario) == EXAMPLE and sure != NO_CHANCE:
+    if (basis := rests_on(scenario)) == EXAMPLE and sure != NO_CHANCE:
         sure = f"({sure})"
     return LeverLine(
         scenario=scenario.name,
@@ -358,7 +358,7 @@ def _lever_line(
         value=cell.value if figure.best.delta_mean else f"±{cell.value}",
         interval=IF_IT_HAPPENS if scenario.is_what_if else cell.interval,
         hill=hill,
-        rests_on=rests_on(scenario),
+        rests_on=basis,
         pays_from=scenario.pays_from,
         expected=scenario.expected,
         sure=sure,

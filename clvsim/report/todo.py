@@ -10,7 +10,6 @@ import numpy as np
 
 from clvsim.report import display
 from clvsim.report import format as fmt
-from clvsim.report.display import Figure
 from clvsim.scenario import weakest_evidence
 from clvsim.types import RunResult, ScenarioDescription
 
@@ -63,12 +62,12 @@ def _which_lever(result: RunResult) -> str:
     levers = display.levers(result)
     if not levers:
         return ""
-    own = [s for s in levers if not s.illustrative]
-    if not own:
-        none = " As they stand, none pays." * (not any(row.best.delta_mean > 0 for row in _rows(result, levers)))
+    table = display.decisive(result)
+    if _made_up(levers):
+        none = " As they stand, none pays." * all(table[s.name].best.delta_mean <= 0 for s in levers if s.name in table)
         made_up = "Every effect here is made up or assumed: put in your own numbers before you decide"
         return f"{made_up} (clvsim new NAME).{none}"
-    table, best = display.decisive(result), best_choice(result)
+    own, best = [s for s in levers if not s.illustrative], best_choice(result)
     if best == display.baseline(result):
         ifs = [s for s in own if s.is_what_if and s.name in table and table[s.name].best.delta_mean > 0]
         if not ifs:
@@ -87,9 +86,9 @@ def _which_lever(result: RunResult) -> str:
     return f"The best bet is “{best.title}”: on average it pays, but it need not. {_test_or_start(result, best)}"
 
 
-def _rows(result: RunResult, levers: Sequence[ScenarioDescription]) -> list[Figure]:
-    table = display.decisive(result)
-    return [table[s.name] for s in levers if s.name in table]
+def _made_up(levers: Sequence[ScenarioDescription]) -> bool:
+    """Whether there are levers, and the effects of all are examples."""
+    return bool(levers) and all(s.illustrative for s in levers)
 
 
 def may_be_tested(result: RunResult) -> bool:
@@ -140,9 +139,8 @@ def how_sure(result: RunResult) -> list[str]:
 def _chance(result: RunResult, best: ScenarioDescription) -> str:
     """How sure it is that the choice pays; "" of carrying on as today."""
     if best == display.baseline(result):
-        examples = [s for s in display.levers(result) if s.illustrative]
         nothing = "Of levers nothing is sure: their effects are made up. What follows is about your customers."
-        return nothing if examples and examples == list(display.levers(result)) else ""
+        return nothing * _made_up(display.levers(result))
     row = display.decisive(result)[best.name].best
     if math.isnan(row.p_better):
         return _TOO_FEW

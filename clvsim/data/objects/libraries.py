@@ -88,19 +88,17 @@ class Blocks:
         """Bytes of a range; what is not there is asked for at once, from its first block to its last."""
         if end <= start:
             return b""
-        first, last = start // _BLOCK, (end - 1) // _BLOCK
+        first = start // _BLOCK
+        wanted = range(first, (end - 1) // _BLOCK + 1)
         with self._lock:
-            missing = [k for k in range(first, last + 1) if k not in self._kept]
-            fresh = {}
-            if missing:
+            if missing := [number for number in wanted if number not in self._kept]:
                 begins = missing[0] * _BLOCK
                 content = self._read(begins, min((missing[-1] + 1) * _BLOCK, self.size))
-                numbers = range(missing[0], missing[-1] + 1)
-                fresh = {k: content[k * _BLOCK - begins : (k + 1) * _BLOCK - begins] for k in numbers}
-            blocks = [fresh[k] if k in fresh else self._kept[k] for k in range(first, last + 1)]
-            for number, block in zip(range(first, last + 1), blocks, strict=True):
-                self._kept[number] = block
+                for at, number in enumerate(range(missing[0], missing[-1] + 1)):
+                    self._kept[number] = content[at * _BLOCK : (at + 1) * _BLOCK]
+            for number in wanted:
                 self._kept.move_to_end(number)
+            blocks = [self._kept[number] for number in wanted]
             while len(self._kept) > _MOST_BLOCKS:
                 self._kept.popitem(last=False)
         return b"".join(blocks)[start - first * _BLOCK : end - first * _BLOCK]

@@ -38,7 +38,7 @@ class Files:
         self._con, self._folder = con, folder
         self._store: Any = None
         self._pinned: dict[str, Pinned] = {}
-        self._blocks: dict[str, libraries.Blocks] = {}
+        self._blocks: dict[str, libraries.Blocks] = {}  # of the object that DuckDB reads, so that memory is bounded
         self.copies: dict[str, str] = {}  # an object's address by its copy
         self.problem: ClvsimError | None = None  # what went wrong while DuckDB was reading
 
@@ -48,7 +48,8 @@ class Files:
         """As `find_files`; of an address the object, or those that it matches as a glob."""
         if not is_address(path):
             return find_files(path)
-        place, _ = place_of(path), self._filesystem()
+        place = place_of(path)
+        self._filesystem()  # whose packages may be missing, which no glob makes up for
         try:
             found = self._info(place)
         except ConfigError:  # whoever may list a bucket need not be allowed to ask about each key
@@ -177,7 +178,7 @@ class Files:
                         raise DataError([(pinned.place.address, libraries.CHANGED)])
                     return content
 
-                self._blocks[name] = libraries.Blocks(self._noted(read), pinned.size)
+                self._blocks = {name: libraries.Blocks(self._noted(read), pinned.size)}
             return libraries.Opened(self._blocks[name])
         except ClvsimError as error:
             self.problem = self.problem or error
