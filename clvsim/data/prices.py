@@ -19,17 +19,13 @@ import pandas as pd
 
 from clvsim.anniversaries import MONTHS_OF
 from clvsim.data.log import TransactionLog
-from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, GRACE_DAYS, RENEWAL_DAYS
+from clvsim.types import DAYS_PER_MONTH, DAYS_PER_WEEK, GRACE_DAYS
 
 _FEWEST, _LATEST = 3, 20  # payments of an amount of which it is known what followed
 _FAR = 5.0  # times as much, or as little
 _MOSTLY = 0.5  # of the gaps lie within the grace of a period, where payments keep a rhythm
 _MONTHS = " ".join(f"WHEN '{period}' THEN {months}" for period, months in MONTHS_OF.items())
 _GRACE = " ".join(f"WHEN '{period}' THEN {days:g}" for period, days in GRACE_DAYS.items())
-WITHIN_GRACE = " OR ".join(  # of a gap of `day - previous` days
-    f"day - previous BETWEEN {days - GRACE_DAYS[period]:g} AND {days + GRACE_DAYS[period]:g}"
-    for period, days in RENEWAL_DAYS.items()
-)
 # Amounts are decimals: they are equal or not, and of two followers of an amount none is most of them.
 _LAST = f"""
 WITH begun AS (
@@ -74,13 +70,13 @@ WHERE d.next IS NULL ORDER BY d.customer
 """
 
 
-def with_prices(customers: pd.DataFrame, log: TransactionLog) -> pd.DataFrame:
+def with_prices(customers: pd.DataFrame, log: TransactionLog, due_gaps: int) -> pd.DataFrame:
     """The customers of a log in the order of their numbers, `customer`, with `last_amount` what they will pay.
 
-    `last_amount`, what they paid last, stays (nan where nothing) where most `due_gaps`, those as long as a period of
-    the calendar up to its grace, show no rhythm of the whole log; `rhythm` is each customer's own.
+    `last_amount`, what they paid last, stays (nan where nothing) unless most gaps of the log are `due_gaps`, as long
+    as a period of the calendar up to its grace; `rhythm` is each customer's own.
     """
-    if not customers["due_gaps"].sum() > _MOSTLY * customers["frequency"].sum() > 0:
+    if not due_gaps > _MOSTLY * customers["frequency"].sum() > 0:
         return customers
     log.connection.register("rhythms", customers[["customer", "rhythm"]])
     found = log.connection.execute(_LAST, {"today": log.today}).df()

@@ -13,6 +13,7 @@ from clvsim.anniversaries import day_number
 from clvsim.data.days import Days
 from clvsim.data.log import LogFacts, LogHead, Refunds
 from clvsim.data.quoting import counted
+from clvsim.data.rhythm import GAPS, rhythms_of
 from clvsim.data.summary import in_years
 from clvsim.data.trend import spend_trend
 from clvsim.errors import DataError, Problem
@@ -21,7 +22,6 @@ from clvsim.types import DAYS_PER_YEAR, PARTS, CustomerSummary
 _WHOLE = ("frequency", "repeat_positive", "holdout_frequency", "recent_frequency")
 _MONEY = ("first_amount", "repeat_amount", "last_amount", "holdout_amount", "recent_amount")
 _LOGS = ("repeat_log_amount", "repeat_log_square", "repeat_lag", "repeat_lag_square", "repeat_lag_log", "log_gaps")
-_RHYTHMS = ("month", "year", "quarter", "week")  # of equals the first
 _VIEW = "leave them out in a view (WHERE), data.table=VIEW, or repair the table"
 
 
@@ -130,7 +130,7 @@ def day_of(number: Any) -> date:
 def frame_of(found: Counted, log: LogHead) -> pd.DataFrame:
     """Columns of a `CustomerSummary` in its order, ages of orders in years."""
     got = found.columns
-    rhythm, breaks = _rhythm(got)
+    rhythm, breaks = rhythms_of(*(np.stack([got[name + end] for name in GAPS]) for end in ("s", "_breaks")))
     columns = {"customer_id": found.ids, "frequency": got["frequency"].astype(np.int64)}
     columns |= {"recency_days": got["recency"], "T_days": got["age"]}
     for name in ("first_amount", "repeat_amount", *_LOGS[:-1], "repeat_positive", "last_amount"):
@@ -140,17 +140,6 @@ def frame_of(found: Counted, log: LogHead) -> pd.DataFrame:
     columns |= {"rhythm": rhythm, "breaks": breaks}
     frame = pd.DataFrame(columns).assign(segment="", channel="")
     return in_years(frame, 1 / DAYS_PER_YEAR)
-
-
-def _rhythm(got: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The period that most gaps of a customer are nearest to, and how many are longer than one and a half of it."""
-    near = np.stack([got[f"{name}s"] for name in _RHYTHMS])
-    best = near.argmax(axis=0)  # the first of equals
-    some = near.max(axis=0) > 0
-    longer = np.stack([got[f"{name}_breaks"] for name in _RHYTHMS])
-    breaks = np.take_along_axis(longer, best[None], axis=0)[0]
-    names = np.array(_RHYTHMS, dtype=object)[best]
-    return np.where(some, names, ""), np.where(some, breaks, 0).astype(np.int64)
 
 
 def summary_of(log: LogHead, found: Counted, *, hashed: bool) -> CustomerSummary:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clvsim.data.database import identifier
+from clvsim.data.rhythm import GAPS
 from clvsim.data.sql.dialects import DIALECTS, Dialect
 from clvsim.types import PARTS
 
@@ -194,14 +195,6 @@ SELECT SUM(CASE WHEN first_day < {as_of.since} THEN 1 ELSE 0 END) AS customers,
 FROM firsts"""
 
 
-_GAPS = {  # of the calendar: a gap of so many days is nearest to it, and one of more is a break
-    "week": ("BETWEEN 4 AND 14", 10),
-    "month": ("BETWEEN 15 AND 52", 46),
-    "quarter": ("BETWEEN 53 AND 136", 137),
-    "year": (">= 258", 548),
-}
-
-
 THEN = "_then"  # behind columns as of the second of two days
 
 
@@ -347,9 +340,9 @@ def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None
         "recent_amount": money(recent) if until else "0",
         "log_gaps": _whole(again, f"LN(CAST({gap} AS DOUBLE PRECISION))", LOG),
     }
-    for name, (fits, longest) in _GAPS.items():
-        columns[f"{name}s"] = _number(f"{near} {fits}{until}")
-        columns[f"{name}_breaks"] = _number(f"{gap} > {longest}{left}{until}")
+    for name, (least, most, broken) in GAPS.items():
+        columns[f"{name}s"] = _number(f"{near} {f'BETWEEN {least} AND {most}' if most else f'>= {least}'}{until}")
+        columns[f"{name}_breaks"] = _number(f"{gap} >= {broken}{left}{until}")
     if slope is not None:
         of_day = f"CAST({slope!r} AS DOUBLE PRECISION)"  # of decimals an EXP takes a hundred times as long
         columns["repeat_amount_today"] = _whole(again, f"{source.real(amount)} * EXP({of_day} * {lag})", unit)
