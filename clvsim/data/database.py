@@ -11,14 +11,14 @@ from pathlib import Path
 
 import duckdb
 
-_MEMORY_MB = (512, 896)  # the least and the most for DuckDB, which spills the rest
+_MEMORY_MB = (512, 2048)  # the least and the most for DuckDB, which spills the rest
 _NUMBERS = itertools.count()
 
 
 def connect() -> duckdb.DuckDBPyConnection:
     """An in-memory database that loads nothing from elsewhere, and keeps rows in file order.
 
-    It takes a quarter of the memory that is free, within 512 MB and 1 GB, and spills the rest into a private folder.
+    It takes a quarter of the memory that is free, within 512 MB and 2 GB, and spills the rest into a private folder.
     """
     con = duckdb.connect(
         ":memory:",

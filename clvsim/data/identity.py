@@ -121,8 +121,9 @@ def one_spelling(customer_id: str) -> str:
 def fold_ids(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[QualityLine], list[Problem]]:
     """Give all spellings of an id in `raw` the one with the most rows; of equals, the smallest text.
 
-    Returns a reading per kind of difference, and a problem of ids whose digits a spreadsheet has rounded away. Under
-    `fold=false` ids stay as they are and both are warnings. An id with one spelling stays as it is in any case.
+    Creates `ids(id, n)`, the rows of each id then. Returns a reading per kind of difference, and a problem of ids whose
+    digits a spreadsheet has rounded away. Under `fold=false` ids stay as they are and both are warnings. An id with one
+    spelling stays as it is in any case.
     """
     steps = [f"{fold.sql.replace('$id', f'k{i}')} AS k{i + 1}" for i, fold in enumerate(_FOLDS)]
     spellings = "SELECT customer_id AS k0, count(*) AS n FROM raw WHERE customer_id IS NOT NULL GROUP BY customer_id"
@@ -133,11 +134,17 @@ def fold_ids(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[Q
         con.execute(
             f"UPDATE raw SET customer_id = NULL WHERE customer_id IN (SELECT k0 FROM spellings WHERE {_LAST}='')"
         )
+    con.execute("CREATE OR REPLACE TEMP TABLE ids AS SELECT k0 AS id, n FROM spellings")
     con.execute(f"DELETE FROM spellings WHERE {_LAST} = ''")
     ids, different = _row(con, f"SELECT count(*), count(DISTINCT {_LAST}) FROM spellings")
     lines, problems = _rounded(con, config)
     if different < ids:
         lines += _merge(con, ids, config) if config.fold else _apart(con, ids, different)
+    if config.fold and (different < ids or _row(con, "SELECT count(*) FROM ids")[0] > ids):
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE ids AS SELECT arg_min(k0, (-n, k0)) AS id, sum(n)::BIGINT AS n "
+            f"FROM spellings GROUP BY {_LAST}"
+        )
     lines += _capitals(con)
     con.execute("DROP TABLE spellings")
     return lines, problems
@@ -259,24 +266,24 @@ def guests(
     else:
         lines, problems = _treat(con, config, rules, found, rows)
     lines += _crowded(con, loaded, rows)
-    con.execute("DROP TABLE ids")
     return lines, problems
 
 
 def _count_ids(con: duckdb.DuckDBPyConnection) -> None:
-    """Create `ids(id, n, placeholder, is_number)`: rows per id. Those of a missing id need a date and an amount."""
-    clean = "customer_id"
+    """Give `ids(id, n)` the columns `placeholder` and `is_number`, and a row of missing ids, if any of their rows has a
+    date and an amount."""
+    clean = "id"
     for fold in _FOLDS[:3]:
         clean = fold.sql.replace("$id", clean)
     box = f"regexp_full_match(word, {quoted(_ADDRESS)}) AND split_part(word, '@', 1) IN ({_list(_MAILBOXES)})"
     con.execute(
         f"""
-        CREATE TEMP TABLE ids AS
-        SELECT customer_id AS id, n, coalesce(is_number OR word IN ({_list(_PLACES)})
+        CREATE OR REPLACE TEMP TABLE ids AS
+        SELECT id, n, coalesce(is_number OR word IN ({_list(_PLACES)})
             OR regexp_full_match(word, {quoted(_SIGNS)}) OR {box}, true) AS placeholder, is_number
         FROM (SELECT *, coalesce(regexp_full_match(word, {quoted(_NOTHING)}), false) AS is_number
-            FROM (SELECT customer_id, n, strip_accents(lower({clean})) AS word
-                FROM (SELECT customer_id, count(*) AS n FROM raw WHERE customer_id IS NOT NULL GROUP BY customer_id
+            FROM (SELECT id, n, strip_accents(lower({clean})) AS word
+                FROM (SELECT id, n FROM ids
                     UNION ALL SELECT NULL, count(*) FROM raw WHERE {_NOBODYS} HAVING count(*) > 0)))
         """
     )

@@ -1,17 +1,16 @@
 """Orders of a log as arrays, by customer and moment: a moment is a day, or a period whose orders are one."""
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from clvsim.data.blocks import Block, by_block
 from clvsim.data.log import TransactionLog
 from clvsim.data.periods import PeriodsOfLog
 
 UNITS = 10_000  # of money
 HALF_DAY = 0.5  # an order's hour is unknown, so it is midday, and today has passed
-_AT_ONCE = 2_000_000  # orders
 
 
 class Orders(NamedTuple):
@@ -47,24 +46,13 @@ class Placed(NamedTuple):
     age: np.ndarray
 
 
-def orders_of(log: TransactionLog) -> Iterator[Orders]:
-    """All orders of a log by day, some customers at a time, so that memory is bounded."""
-    con = log.connection
-    count, customers = con.execute("SELECT count(*), coalesce(max(customer) + 1, 0) FROM purchases").fetchall()[0]
-    parts = -(-count // _AT_ONCE)
-    for first, end in pairwise(customers * part // parts for part in range(parts + 1) if parts):
-        found = con.execute(
-            "SELECT customer, (day - DATE '1970-01-01')::INTEGER AS day, amount::DOUBLE AS amount FROM purchases "
-            "WHERE customer >= $first AND customer < $end",
-            {"first": first, "end": end},
-        ).fetchnumpy()
-        customer, day = (np.asarray(found[name], np.int64) for name in ("customer", "day"))
-        orders = Orders(customer, day, np.rint(np.asarray(found["amount"], np.float64) * UNITS))
-        step = np.diff(customer)
-        if (step < 0).any() or ((step == 0) & (np.diff(day) < 0)).any():  # refunds put some customers last
-            orders = orders.where(np.lexsort((day, customer)))
-        if orders.customer.size:
-            yield orders
+def by_customers[T](log: TransactionLog, work: Callable[[Orders], T]) -> Iterator[T]:
+    """What `work` makes of all orders of a log by day, some customers at a time, in their order."""
+
+    def done(block: Block) -> T:
+        return work(Orders(block.customer, block.day, np.rint(block.amount * UNITS)))
+
+    return by_block(log.connection, "purchases", "amount::DOUBLE", done)
 
 
 def by_day(orders: Orders, today: int, later_days: int) -> Placed:

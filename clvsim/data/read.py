@@ -6,12 +6,14 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from clvsim.data import refunds
 from clvsim.data.columns import FILTERS
 from clvsim.data.config import DataConfig
 from clvsim.data.database import connect, identifier
 from clvsim.data.dates import require_formats
+from clvsim.data.entries import merge_days
 from clvsim.data.identity import fold_ids, guests
 from clvsim.data.log import Finding, LeftOut, LogFacts, Refunds, TransactionLog
 from clvsim.data.parse import Rules, choose_rules, examples, find_bad_rows, future_dates
@@ -20,6 +22,8 @@ from clvsim.data.raw import BUNDLED, Loaded, covariate_keys, load
 from clvsim.data.rows import Selected, select_rows
 from clvsim.data.scan import Source
 from clvsim.errors import ConfigError, DataError, Problem
+
+_FINGERPRINTS = 10_000_000  # that are sorted at once
 
 
 def read_transactions(
@@ -197,15 +201,21 @@ def _build_log(
     if rules.refunded:
         entries += f" UNION ALL SELECT {columns.format(f'-({rules.refunded})')} {usable} "
         entries += f"AND ({rules.refunded}) > 0 AND ({rules.amount}) >= 0"
+    counted = not unusable and config.guests in (None, "keep")  # then `ids` are those of all rows
+    ids = (
+        "SELECT id AS customer_id FROM ids"
+        if counted
+        else f"SELECT DISTINCT customer_id FROM raw WHERE {_usable(rules)}"
+    )
     con.execute(
         "CREATE TABLE customers AS SELECT (row_number() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, * "
-        f"FROM (SELECT DISTINCT customer_id FROM raw WHERE {_usable(rules)})"
+        f"FROM ({ids})"
     )
-    con.execute(f"CREATE TABLE entries AS {entries}")
-    duplicates = con.execute(
-        "SELECT coalesce(sum(n) - count(*), 0) FROM (SELECT count(*) AS n FROM raw GROUP BY fingerprint)"
-    ).fetchall()[0][0]
+    duplicates = _count_duplicates(con, rows)
+    # Sorted, since what is near each other is grouped faster, whatever is asked.
+    con.execute(f"CREATE TABLE entries AS SELECT * FROM ({entries}) ORDER BY customer, day")
     con.execute("DROP TABLE raw")
+    con.execute("DROP TABLE ids")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
     if first is None:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])
@@ -220,15 +230,7 @@ def _build_log(
         FROM entries
         """
     ).fetchall()[0]
-    con.execute(
-        """
-        CREATE TABLE days AS
-        SELECT customer, day, count(*) FILTER (amount >= 0) AS orders,
-            coalesce(sum(amount) FILTER (amount >= 0), 0)::DECIMAL(38,4) AS ordered,
-            coalesce(-sum(amount) FILTER (amount < 0), 0)::DECIMAL(38,4) AS refunded
-        FROM entries GROUP BY customer, day ORDER BY customer, day
-        """
-    )  # sorted, since what is near each other is grouped faster, whatever is asked
+    merge_days(con)
     order_days = con.execute("SELECT count(*) FROM days WHERE orders > 0").fetchall()[0][0]
     orders = _count_numbered(con) if number else order_rows
     facts = LogFacts(
@@ -251,6 +253,18 @@ def _build_log(
     )
     log = TransactionLog(loaded.label, config, loaded.columns, loaded.guessed, end, first, end, facts, con)
     return as_of(log, calibration_end or end)
+
+
+def _count_duplicates(con: duckdb.DuckDBPyConnection, rows: int) -> int:
+    """Rows of `raw` that repeat another one: of fingerprints in ranges, so that memory is bounded."""
+    bits = (rows // _FINGERPRINTS).bit_length()
+    duplicates = 0
+    for part in range(2**bits):
+        where = f"WHERE fingerprint >> {64 - bits} = {part}" if bits else ""
+        some = np.asarray(con.execute(f"SELECT fingerprint FROM raw {where}").fetchnumpy()["fingerprint"], np.uint64)
+        some.sort()
+        duplicates += int((some[1:] == some[:-1]).sum())
+    return duplicates
 
 
 def _count_numbered(con: duckdb.DuckDBPyConnection) -> int:

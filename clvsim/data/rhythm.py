@@ -22,6 +22,7 @@ GAPS = {  # of equals the first
     "quarter": Gaps(53, 136, 138),
     "week": Gaps(4, 14, 11),
 }
+BASE = 2**14  # more gaps of four days than in 179 years
 _ENDS = [gaps.most + 1 for gaps in GAPS.values() if gaps.most]
 _CLASSES = np.unique([0, *(edge for gaps in GAPS.values() for edge in (gaps.least, gaps.broken)), *_ENDS])
 
@@ -35,6 +36,27 @@ def rhythms_of(near: np.ndarray, broken: np.ndarray) -> tuple[np.ndarray, np.nda
     some = near.max(axis=0) > 0
     breaks = np.take_along_axis(broken, best[None], axis=0)[0]
     return np.where(some, np.array(list(GAPS), dtype=object)[best], ""), np.where(some, breaks, 0).astype(np.int64)
+
+
+def packed(near: str, broken: str) -> tuple[str, str]:
+    """SQL of the periods that a gap is near, and of those it is a break of, as digits of one number each.
+
+    A database adds two numbers sooner than eight. `near` and `broken` are SQL: the days of the gap, NULL where it does
+    not count.
+    """
+    digit = {name: BASE**place for place, name in enumerate(reversed(GAPS))}
+    of = {n: f"BETWEEN {g.least} AND {g.most}" if g.most else f">= {g.least}" for n, g in GAPS.items()}
+    nearest = " ".join(f"WHEN {near} {of[name]} THEN {digit[name]}" for name in GAPS)
+    longest = sorted((gaps.broken for gaps in GAPS.values()), reverse=True)
+    less = {days: sum(digit[name] for name, gaps in GAPS.items() if gaps.broken <= days) for days in longest}
+    longer = " ".join(f"WHEN {broken} >= {days} THEN {less[days]}" for days in longest)
+    return f"CASE {nearest} ELSE 0 END", f"CASE {longer} ELSE 0 END"
+
+
+def unpacked(numbers: np.ndarray) -> np.ndarray:
+    """Counts by period, (period, customer) int64, of sums of what `packed` says, (customer,)."""
+    places = range(len(GAPS) - 1, -1, -1)
+    return np.stack([numbers.astype(np.int64) // BASE**place % BASE for place in places])
 
 
 def counts_of(customer: np.ndarray, gap: np.ndarray, alike: np.ndarray, customers: int) -> tuple[np.ndarray, ...]:

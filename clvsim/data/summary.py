@@ -8,7 +8,7 @@ import pandas as pd
 
 from clvsim.anniversaries import day_number
 from clvsim.data.log import TransactionLog
-from clvsim.data.ordered import HALF_DAY, Orders, Placed, by_day, by_period, by_shared_period, orders_of, spread
+from clvsim.data.ordered import HALF_DAY, Orders, Placed, by_customers, by_day, by_period, by_shared_period, spread
 from clvsim.data.periods import PeriodsOfLog, last_day, periods_of
 from clvsim.data.prices import with_prices
 from clvsim.data.raw import covariate_keys, identifier
@@ -116,19 +116,25 @@ def _counted(
     """Columns of the summary that are numbers, ages of orders in moments, and each customer's number; repeat orders by
     part of the customers and day, (part, day) int64; and how many gaps keep a rhythm of the calendar."""
     today, began = day_number(log.today), day_number(log.first_date)
-    length, come, due = today - began + 1, 0, 0
-    daily = np.zeros(PARTS * length, np.int64)
-    blocks = []
-    for orders in orders_of(log):
+    length = today - began + 1
+
+    def counted(orders: Orders) -> tuple[pd.DataFrame, np.ndarray, int]:
         placed = by_day(orders, today, 0)
         days = placed.orders.where(placed.known)
         gaps, due_gaps = gaps_of(days)
-        blocks.append(pd.DataFrame(sums_of(place(orders), moment_days, today) | gaps))
-        part = (come + np.arange(placed.first_day.size)) % PARTS
+        part = np.arange(placed.first_day.size) % PARTS
         repeats = days.moment > spread(days, placed.first_day)
-        daily += np.bincount((spread(days, part) * length + days.moment - began)[repeats], minlength=daily.size)
-        come, due = come + placed.first_day.size, due + due_gaps
-    return pd.concat(blocks, ignore_index=True), daily.reshape(PARTS, length), due
+        cells = spread(days, part) * length + days.moment - began
+        daily = np.bincount(cells[repeats], minlength=PARTS * length).reshape(PARTS, length)
+        return pd.DataFrame(sums_of(place(orders), moment_days, today) | gaps), daily, due_gaps
+
+    blocks, daily = list(by_customers(log, counted)), np.zeros((PARTS, length), np.int64)
+    come = 0
+    for some, orders_by_day, _ in blocks:  # parts are dealt out in turn among all customers
+        daily += np.roll(orders_by_day, come, axis=0)
+        come += len(some)
+    columns = pd.concat([some for some, _, _ in blocks], ignore_index=True).astype({"rhythm": "str"})
+    return columns, daily, sum(due for *_, due in blocks)
 
 
 def _labelled(customers: pd.DataFrame, log: TransactionLog) -> pd.DataFrame:
@@ -154,8 +160,8 @@ def _with_trend(
     trend = spend_trend(customers, (log.today - log.first_date).days)
     if trend.problem:
         return customers.assign(repeat_amount_today=np.nan), trend
-    levelled = [at_todays_level(place(orders), trend.slope * step) for orders in orders_of(log)]
-    return customers.assign(repeat_amount_today=np.concatenate(levelled)), trend
+    levelled = by_customers(log, lambda orders: at_todays_level(place(orders), trend.slope * step))
+    return customers.assign(repeat_amount_today=np.concatenate(list(levelled))), trend
 
 
 def in_years(customers: pd.DataFrame, step: float) -> pd.DataFrame:
@@ -183,17 +189,18 @@ def weekly_repeat_orders(log: TransactionLog, opportunity_days: float | SharedPe
     periods = periods_of(log, opportunity_days) if isinstance(opportunity_days, SharedPeriods) else opportunity_days
     place = _placing(log, periods)
     weeks = np.arange(-before, after)
-    counts = np.zeros(weeks.size, dtype=np.int64)
-    for orders in orders_of(log):
+
+    def counted(orders: Orders) -> np.ndarray:
         placed = place(orders)
-        counted = placed.known | placed.later
-        counted[placed.orders.starts] = False
-        week = _weeks(placed, log, periods)[counted] + before
-        counts += np.bincount(week[(week >= 0) & (week < weeks.size)], minlength=weeks.size)
+        repeats = placed.known | placed.later
+        repeats[placed.orders.starts] = False
+        week = _weeks(placed, log, periods)[repeats] + before
+        return np.bincount(week[(week >= 0) & (week < weeks.size)], minlength=weeks.size)
+
     return pd.DataFrame(
         {
             "week_start": np.datetime64(start, "D").astype("datetime64[s]") + weeks * np.timedelta64(7, "D"),
-            "orders": counts,
+            "orders": sum(by_customers(log, counted), np.zeros(weeks.size, np.int64)),
         }
     )
 

@@ -484,6 +484,7 @@ def test_orders_have_numbers() -> None:
     )
     loaded = Loaded("x", ("x",), (1,), (("customer_id", "who"),), (), False, False, (), 0)
     rules = Rules("date::DATE", "amount::DECIMAL(18,4)", "", Amounts(("amount",)), ())
+    fold_ids(con, DataConfig())
     [line], problems = guests(con, loaded, DataConfig(guests="apart"), rules)
     assert problems == []
     assert line.value == "6 of 7 rows (85.7%) → 3 customers"

@@ -13,7 +13,7 @@ from clvsim.anniversaries import day_number
 from clvsim.data.days import Days
 from clvsim.data.log import LogFacts, LogHead, Refunds
 from clvsim.data.quoting import counted
-from clvsim.data.rhythm import GAPS, rhythms_of
+from clvsim.data.rhythm import rhythms_of, unpacked
 from clvsim.data.summary import in_years
 from clvsim.data.trend import spend_trend
 from clvsim.errors import DataError, Problem
@@ -105,7 +105,7 @@ def facts_of(counts: Mapping[str, Any], refunded: Mapping[str, Any], scale: int,
         sales=orders,
         revenue=money(counts["ordered"]),
         same_day_merged=0,  # until customers are read, see `with_days`
-        duplicate_rows=int(counts["duplicates"] or 0),
+        duplicate_rows=0,  # until they are looked for beside customers
         zero_rows=int(counts["zeros"]),
         smallest_amount=float("nan") if counts["smallest"] is None else float(counts["smallest"]),
         largest_amount=float("nan") if counts["largest"] is None else float(counts["largest"]),
@@ -130,7 +130,7 @@ def day_of(number: Any) -> date:
 def frame_of(found: Counted, log: LogHead) -> pd.DataFrame:
     """Columns of a `CustomerSummary` in its order, ages of orders in years."""
     got = found.columns
-    rhythm, breaks = rhythms_of(*(np.stack([got[name + end] for name in GAPS]) for end in ("s", "_breaks")))
+    rhythm, breaks = rhythms_of(unpacked(got["near_gaps"]), unpacked(got["broken_gaps"]))
     columns = {"customer_id": found.ids, "frequency": got["frequency"].astype(np.int64)}
     columns |= {"recency_days": got["recency"], "T_days": got["age"]}
     for name in ("first_amount", "repeat_amount", *_LOGS[:-1], "repeat_positive", "last_amount"):

@@ -82,17 +82,14 @@ def _material(config: SqlConfig, table: str, reader: Reader, *, brief: bool, lev
     guessed = tuple((key, chosen.used[key]) for key in chosen.guessed)
     now = clock.today()
     until = day_number(keys.today) if isinstance(keys.today, date) else None
-    counts, repeated = reader.together(
-        lambda one: one.row("counts", statements.counts(source, day_number(now), until)),
-        lambda other: other.row("duplicates", statements.duplicates(source))["duplicates"],
-    )
+    counts = reader.row("counts", statements.counts(source, day_number(now), until))
     require_usable(counts, table, now)
     source = source._replace(checked=True)
     first, last = (day_of(counts[name]) for name in ("first_day", "last_day"))
     today, _ = today_and_end(keys, first, last, max(now, last))
     since = day_number(config.customers_since) if config.customers_since else None
     as_of = AsOf(day_number(today), day_number(today), bool(counts["negative"]), since)
-    facts = _facts(reader, source, {**counts, "duplicates": repeated}, as_of, kinds[source.date] == "zoned")
+    facts = _facts(reader, source, counts, as_of, kinds[source.date] == "zoned")
     if since is not None:
         earlier = reader.row("left_out", statements.left_out(source, as_of))
         facts = facts._replace(left_out=LeftOut(int(earlier["customers"] or 0), int(earlier["orders"] or 0)))
@@ -143,10 +140,14 @@ def _counted(log: LogHead, source: Source, as_of: AsOf, reader: Reader, *, brief
     needed = isinstance(cut, date) and (not brief or as_of.refunds)
     as_ofs = [as_of, as_of._replace(today=at)][: 1 + needed]
     slopes = _slopes(reader, source, as_ofs, log) if levels else ()
-    by_day, people = reader.together(
-        lambda one: _columns(one, "days", statements.days(source, as_ofs, at), in_order=True),
+    (by_day, repeated), people = reader.together(
+        lambda one: (
+            _columns(one, "days", statements.days(source, as_ofs, at), in_order=True),
+            one.row("duplicates", statements.duplicates(source))["duplicates"],
+        ),
         lambda other: _people(other, source, as_ofs, slopes, log),
     )
+    log = replace(log, facts=log.facts._replace(duplicate_rows=int(repeated or 0)))
     orders = _orders(by_day, "")
     if isinstance(cut, date) and not log.config.calibration_end:
         cut = too_few(cut, orders.until(at), orders.known_after(at)) or cut

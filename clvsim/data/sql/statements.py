@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from clvsim.data.database import identifier
-from clvsim.data.rhythm import GAPS
+from clvsim.data.rhythm import packed
 from clvsim.data.sql.dialects import DIALECTS, Dialect
 from clvsim.types import PARTS
 
@@ -251,6 +251,11 @@ def _whole(when: str, value: str, unit: int) -> str:
     return f"CAST({_sum(when, each)} AS DOUBLE PRECISION) / {unit}.0"
 
 
+def _packed(conditions: str, value: str) -> str:
+    when = conditions.removeprefix(" AND ")
+    return f"CAST({_sum(when, value) if when else f'SUM({value})'} AS BIGINT)"
+
+
 def _until(as_of: AsOf) -> str:
     return "" if as_of.today >= as_of.last else f" AND day <= {as_of.today}"
 
@@ -317,6 +322,7 @@ def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None
         return source.real(_sum(when, amount))
 
     repeat, log = money(again), f"log_amount{own}"
+    nearest, longer = packed(near, gap)
     known = f"{amount} IS NOT NULL{until}"
     columns = {
         "frequency": _number(again),
@@ -332,17 +338,17 @@ def _customer_columns(source: Source, as_of: AsOf, own: str, slope: float | None
         "repeat_lag_log": _whole(paid, f"{lag} * {log}", LAG_LOG),
         "repeat_positive": _number(paid),
         "last_amount": source.real(  # all that is known less all before the last paid order
-            f"({_sum(known, amount)} - MAX(CASE WHEN {amount} > 0{until} THEN paid_before{own} END))"
+            f"({_sum(first, amount)} + {_sum(again, amount)} "
+            f"- MAX(CASE WHEN {amount} > 0{until} THEN paid_before{own} END))"
         ),
         "holdout_frequency": _number(f"day > {as_of.today} AND {amount} IS NOT NULL") if until else "0",
         "holdout_amount": money(f"day > {as_of.today} AND {amount} IS NOT NULL") if until else "0",
         "recent_frequency": _number(recent) if until else "0",
         "recent_amount": money(recent) if until else "0",
         "log_gaps": _whole(again, f"LN(CAST({gap} AS DOUBLE PRECISION))", LOG),
+        "near_gaps": _packed(until, nearest),
+        "broken_gaps": _packed(left + until, longer),
     }
-    for name, (least, most, broken) in GAPS.items():
-        columns[f"{name}s"] = _number(f"{near} {f'BETWEEN {least} AND {most}' if most else f'>= {least}'}{until}")
-        columns[f"{name}_breaks"] = _number(f"{gap} >= {broken}{left}{until}")
     if slope is not None:
         of_day = f"CAST({slope!r} AS DOUBLE PRECISION)"  # of decimals an EXP takes a hundred times as long
         columns["repeat_amount_today"] = _whole(again, f"{source.real(amount)} * EXP({of_day} * {lag})", unit)

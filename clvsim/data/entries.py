@@ -1,0 +1,50 @@
+"""From the rows of a log, `entries`, to one row per customer and day, `days`."""
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from clvsim.data.blocks import Block, by_block
+
+_LOW = 32  # bits
+
+
+def merge_days(con: duckdb.DuckDBPyConnection) -> None:
+    """Create `days(customer, day, orders, ordered, refunded)` of `entries`, which are sorted by customer and day.
+
+    `orders`: rows that are no refunds, `ordered`: their money, `refunded`: that of the others, positive.
+    """
+    con.execute(
+        "CREATE TABLE days (customer INTEGER, day DATE, orders BIGINT, ordered DECIMAL(38,4), refunded DECIMAL(38,4))"
+    )
+    for days in by_block(con, "entries", "amount", _days):
+        con.register("some_days", days)
+        con.execute("INSERT INTO days SELECT * FROM some_days")
+        con.unregister("some_days")
+
+
+def _days(rows: Block) -> pa.Table:
+    new = np.flatnonzero((np.diff(rows.customer, prepend=-1) != 0) | (np.diff(rows.day, prepend=0) != 0))
+    ordered = np.maximum(rows.amount, 0)
+    columns = {
+        "customer": rows.customer[new].astype(np.int32),
+        "day": pa.array(rows.day[new].astype(np.int32)).cast(pa.date32()),
+        "orders": _sums((rows.amount >= 0).astype(np.int64), new),
+        "ordered": _totals(ordered, new),
+        "refunded": _totals(ordered - rows.amount, new),
+    }
+    return pa.table(columns)
+
+
+def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sums of whole numbers from each start to the next."""
+    ends = np.append(starts[1:], values.size) - 1
+    return np.diff(np.cumsum(values)[ends], prepend=0)
+
+
+def _totals(amount: np.ndarray, starts: np.ndarray) -> pa.Array:
+    """Sums of ten-thousandths of at least 0 as decimals, exact however large: of both halves of their bits."""
+    high, low = (_sums(half, starts) for half in (amount >> _LOW, amount & (2**_LOW - 1)))
+    high += low >> _LOW
+    words = np.stack([high << _LOW | low & (2**_LOW - 1), high >> _LOW], axis=1)
+    return pa.Array.from_buffers(pa.decimal128(38, 4), starts.size, [None, pa.py_buffer(words)])
