@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 _AT_ONCE = 1_000_000  # rows
+_THREADS = 4  # at most, each with some 200 MB
 _DIGITS = 18  # of decimals that 64 bits hold
 
 
@@ -41,7 +42,7 @@ def by_block[T](con: duckdb.DuckDBPyConnection, table: str, amount: str, work: C
         own.close()
         return [work(_sorted(*(_values(column) for column in some.columns)))] if some.num_rows else []
 
-    threads = os.cpu_count() or 1
+    threads = min(os.cpu_count() or 1, _THREADS)
     waiting: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for first, end in pairwise(customers * part // parts for part in range(parts + 1)):

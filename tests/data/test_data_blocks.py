@@ -32,7 +32,7 @@ def orders(seed: int, rows: int = 3000, customers: int = 150) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("refunds", ["net", "drop"])
-def test_neither_blocks_nor_the_order_of_rows_change_a_bit(monkeypatch, refunds: str) -> None:
+def test_neither_blocks_nor_the_order_of_rows_change_a_bit(monkeypatch, refunds) -> None:
     config = DataConfig(kind="csv", path="o.csv", segment="segment", refunds=refunds, calibration_end=date(2022, 4, 1))
     frame = orders(1)
 

@@ -263,6 +263,17 @@ def test_whatever_a_library_raises_is_a_line_of_ours(memory, monkeypatch, raised
     assert not any(word in where + what for word in (SECRET, "AKIA", "10.0.0.1"))
 
 
+def test_settings_that_may_be_wrong_are_named_and_not_shown(memory, monkeypatch):
+    def fail(*words: object, **settings: object) -> None:
+        raise TypeError(SECRET)
+
+    memory.pipe_file("/shop/o.parquet", CDNOW.read_bytes())
+    monkeypatch.setattr(memory, "info", fail)
+    assert refused("s3://shop/o.parquet").endswith("what answers is none; is AWS_ENDPOINT_URL right?")
+    monkeypatch.setenv("FSSPEC_S3_CLIENT_KWARGS", SECRET)
+    assert refused("s3://shop/o.parquet").endswith("are AWS_ENDPOINT_URL and FSSPEC_S3_CLIENT_KWARGS right?")
+
+
 def test_nothing_is_left_behind(memory):
     memory.pipe_file("/shop/o.parquet", CDNOW.read_bytes())
     levels = {name: logging.getLogger(name).level for name in libraries._LOGGERS}

@@ -6,6 +6,7 @@ Their own messages may hold credentials or hosts, so errors are told by what the
 import errno
 import importlib
 import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
@@ -234,4 +235,6 @@ def why(error: BaseException) -> str:
             return NO_ACCESS
         if isinstance(one, ValueError) and "endpoint" in str(one).casefold():
             return "AWS_ENDPOINT_URL is no address"
-    return "the store has failed, or what answers is none; is AWS_ENDPOINT_URL right?"
+    settings = sorted(name for name in os.environ if name.startswith("FSSPEC_S3_"))
+    asked = " and ".join(["AWS_ENDPOINT_URL", *settings[:3]])
+    return f"the store has failed, or what answers is none; {'are' if settings else 'is'} {asked} right?"
