@@ -23,6 +23,8 @@ GAPS = {  # of equals the first
     "week": Gaps(4, 14, 11),
 }
 BASE = 2**14  # more gaps of four days than in 179 years
+# Digits of numbers below 2**53: the longest gaps, which are the fewest, have the highest place.
+_DIGIT = {name: BASE**place for place, name in enumerate(sorted(GAPS, key=lambda name: GAPS[name].least))}
 _ENDS = [gaps.most + 1 for gaps in GAPS.values() if gaps.most]
 _CLASSES = np.unique([0, *(edge for gaps in GAPS.values() for edge in (gaps.least, gaps.broken)), *_ENDS])
 
@@ -44,19 +46,17 @@ def packed(near: str, broken: str) -> tuple[str, str]:
     A database adds two numbers sooner than eight. `near` and `broken` are SQL: the days of the gap, NULL where it does
     not count.
     """
-    digit = {name: BASE**place for place, name in enumerate(reversed(GAPS))}
     of = {n: f"BETWEEN {g.least} AND {g.most}" if g.most else f">= {g.least}" for n, g in GAPS.items()}
-    nearest = " ".join(f"WHEN {near} {of[name]} THEN {digit[name]}" for name in GAPS)
+    nearest = " ".join(f"WHEN {near} {of[name]} THEN {_DIGIT[name]}" for name in GAPS)
     longest = sorted((gaps.broken for gaps in GAPS.values()), reverse=True)
-    less = {days: sum(digit[name] for name, gaps in GAPS.items() if gaps.broken <= days) for days in longest}
+    less = {days: sum(_DIGIT[name] for name, gaps in GAPS.items() if gaps.broken <= days) for days in longest}
     longer = " ".join(f"WHEN {broken} >= {days} THEN {less[days]}" for days in longest)
     return f"CASE {nearest} ELSE 0 END", f"CASE {longer} ELSE 0 END"
 
 
 def unpacked(numbers: np.ndarray) -> np.ndarray:
     """Counts by period, (period, customer) int64, of sums of what `packed` says, (customer,)."""
-    places = range(len(GAPS) - 1, -1, -1)
-    return np.stack([numbers.astype(np.int64) // BASE**place % BASE for place in places])
+    return np.stack([numbers.astype(np.int64) // _DIGIT[name] % BASE for name in GAPS])
 
 
 def counts_of(customer: np.ndarray, gap: np.ndarray, alike: np.ndarray, customers: int) -> tuple[np.ndarray, ...]:

@@ -1,9 +1,9 @@
 """The statements that count a table of orders, written once in what all dialects have in common.
 
 No arg_min, no safe casts and no reading of dates from text; every derived table has a name; a day is a number of days
-since 1970. What differs is in `clvsim.data.sql.dialects`. Each is the SQL of `clvsim.data.summary` and its neighbours
-in other words, and tests hold the two to the same answers. Logs are summed as whole numbers of small units, since
-floating sums depend on the order of rows.
+since 1970. What differs is in `clvsim.data.sql.dialects`. Each says what `clvsim.data.summary` and its neighbours do,
+and tests hold the two to the same answers. Logs are summed as whole numbers of small units, since floating sums depend
+on the order of rows.
 """
 
 import re
