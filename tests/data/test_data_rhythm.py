@@ -32,7 +32,7 @@ def test_both_ways_count_what_the_definition_says(seed: int) -> None:
     gap = np.concatenate([r.choice(edges, 400), r.integers(1, 1200, 400)])
     customer, alike = np.sort(r.integers(0, 30, gap.size)), r.random(gap.size) < 0.7
     near, broken = said(gap, customer, alike)
-    for found, wanted in zip(counts_of(customer, gap, alike, customer.max() + 1), (near, broken), strict=True):
+    for found, wanted in zip(counts_of(customer, gap, alike, int(customer.max()) + 1), (near, broken), strict=True):
         assert np.array_equal(found, wanted)
     gaps = pd.DataFrame({"customer": customer, "broken": gap, "near": np.where(alike, gap, np.nan)})
     sums = ", ".join(f"sum({one})::BIGINT AS s{i}" for i, one in enumerate(packed("near", "broken")))
