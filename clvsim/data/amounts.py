@@ -273,13 +273,16 @@ def _lines(
 def amount_hint(con: duckdb.DuckDBPyConnection, amounts: Amounts, condition: str) -> str:
     """What may be wrong with the values of `amount` that satisfy `condition` and are none."""
     other = "." if amounts.decimal == "," else ","
-    by_other, letters = con.execute(
+    by_other, letters, long = con.execute(
         f"SELECT bool_or(({_number('amount', other)}) IS NOT NULL), "
-        f"bool_or(regexp_matches(amount, {quoted(r'[^\d.,+\-eE]')})) FROM raw WHERE {condition}"
+        f"bool_or(regexp_matches(amount, {quoted(r'[^\d.,+\-eE]')})), "
+        f"bool_or(regexp_matches(amount, {quoted(r'\d{15}')})) FROM raw WHERE {condition}"
     ).fetchall()[0]
     hints = []
     if letters:
         hints.append("an amount is one number, with a currency or without; no words, percent signs or dates")
+    if long:
+        hints.append("an amount has at most 14 digits before its decimals")
     if by_other:
         hints.append(f"if “{other}” is the decimal sign, type data.decimal={other}")
     return "; ".join(hints)

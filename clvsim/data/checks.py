@@ -126,9 +126,7 @@ def _unreadable(facts: LogFacts) -> list[QualityLine]:
     share = f"{facts.unusable_rows / facts.rows:.2%} of all rows"
     total = QualityLine("unreadable", "Rows left out as unreadable", f"{facts.unusable_rows:,}", share, "warning")
     kinds = [
-        QualityLine(
-            f"unreadable_{i}", f"– {f.what}", f"{f.rows:,}", ". ".join(filter(None, (f.examples, f.hint))), "warning"
-        )
+        QualityLine(f"unreadable_{i}", f"– {f.what}", f"{f.rows:,}", f.note, "warning")
         for i, f in enumerate(facts.findings, 1)
     ]
     return [total, *kinds]

@@ -344,8 +344,13 @@ def _example_line(con: duckdb.DuckDBPyConnection, loaded: Loaded, reading: _Read
     return QualityLine("dates", "Dates", f"read as {reading.words}", "".join(shown[:1]))
 
 
+_BEFORE_1900 = r"\b1[0-8]\d\d\b"
+
+
 def date_hint(con: duckdb.DuckDBPyConnection, config: DataConfig, condition: str) -> str:
     """What may be done about the values of `date` that satisfy `condition` and are none."""
+    if count(con, f"{condition} AND regexp_matches(date, {quoted(_BEFORE_1900)})"):
+        return "days before 1900 are placeholders, as of a date that is missing"
     if config.date_format:
         return f"the format is {config.date_format}"
     if count(con, f"{condition} AND {_matches(_PATTERNS['serial'])}"):

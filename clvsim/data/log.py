@@ -27,9 +27,13 @@ class Finding(NamedTuple):
     examples: str
     hint: str = ""
 
+    @property
+    def note(self) -> str:
+        """The examples, and the hint as a sentence."""
+        return ". ".join(filter(None, (self.examples, self.hint[:1].upper() + self.hint[1:])))
+
     def sentence(self, total: int) -> str:
-        hint = f". {self.hint}" if self.hint else ""
-        return f"{self.rows:,} of {total:,} rows: {self.what}, e.g. {self.examples}{hint}"
+        return f"{self.rows:,} of {total:,} rows: {self.what}, e.g. {self.note}"
 
 
 class Refunds(NamedTuple):

@@ -284,7 +284,8 @@ def today_and_end(config: DataConfig, first: date, last: date, now: date) -> tup
     """
     today, problems = config.today or last, []
     if config.today and today <= first:
-        problems.append(("data.today", f"{today} leaves nothing of the log, which runs from {first} to {last}"))
+        left = "no day after the first" if today == first else "nothing"
+        problems.append(("data.today", f"{today} leaves {left} of the log, which runs from {first} to {last}"))
     if today > max(now, last):
         problems.append(("data.today", f"{today} is still to come"))
     end = config.calibration_end if isinstance(config.calibration_end, date) else None

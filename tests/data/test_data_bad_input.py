@@ -211,24 +211,25 @@ def test_nothing_usable_at_all(read: Read) -> None:
         ('"1,2345.00"', ".", ""),  # groups have three digits
         ('"0,123"', ".", "type data.decimal=,"),  # and do not begin with a zero
         ("12.50", ",", "type data.decimal=."),
-        ("nonsense", ".", "an amount is one number"),
-        ("inf", ".", "an amount is one number"),
-        ("1_000", ".", "an amount is one number"),
-        ("5%", ".", "an amount is one number"),
-        ("5 pcs", ".", "an amount is one number"),
-        ("2 x 5", ".", "an amount is one number"),
-        ("5 $ 6", ".", "an amount is one number"),
+        ("nonsense", ".", "An amount is one number"),
+        ("inf", ".", "An amount is one number"),
+        ("1_000", ".", "An amount is one number"),
+        ("5%", ".", "An amount is one number"),
+        ("5 pcs", ".", "An amount is one number"),
+        ("2 x 5", ".", "An amount is one number"),
+        ("5 $ 6", ".", "An amount is one number"),
         ("2024-01-01", ".", ""),
         ("1.2.2024", ".", ""),
         ("1.2.2024", ",", ""),
         ("--5", ".", ""),
         ("-5-", ".", ""),
-        ("-(5)", ".", "an amount is one number"),
-        ("(5", ".", "an amount is one number"),
-        ("$", ".", "an amount is one number"),
-        ("12 50", ".", "an amount is one number"),
+        ("-(5)", ".", "An amount is one number"),
+        ("(5", ".", "An amount is one number"),
+        ("$", ".", "An amount is one number"),
+        ("12 50", ".", "An amount is one number"),
         ("5.-", ".", ""),  # a price in round francs, or a payment back
         ("1e15", ".", ""),  # beyond DECIMAL(18,4)
+        ("100000000000000", ".", "An amount has at most 14 digits before its decimals"),
     ],
 )
 def test_amounts_that_are_none(read: Read, amount: str, decimal: str, hint: str) -> None:
@@ -254,7 +255,7 @@ def test_rows_are_numbered_as_in_the_file_behind_broken_lines(read: Read) -> Non
 
 
 def test_an_open_quote_is_not_swallowed(read: Read) -> None:
-    with pytest.raises(DataError, match="a quote opens or closes in the wrong place"):
+    with pytest.raises(DataError, match="A quote opens or closes in the wrong place"):
         read(HEADER + GOOD + 'a,2024-01-01,"1\n' + GOOD)
 
 
@@ -265,7 +266,9 @@ def test_an_open_quote_is_not_swallowed(read: Read) -> None:
 def test_dates_that_are_none(read: Read, value: str) -> None:
     with pytest.raises(DataError) as error:
         read(HEADER + f"a,{value},1\n" + GOOD)
-    assert f"1 of 4 rows: not a date, e.g. row 2: '{value}'" in problems(error)["data.date"]
+    said = problems(error)["data.date"]
+    assert f"1 of 4 rows: not a date, e.g. row 2: '{value}'. " in said
+    assert ("Days before 1900 are placeholders" in said) == (value == "1899-12-31")
 
 
 @pytest.mark.parametrize(

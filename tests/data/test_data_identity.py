@@ -404,7 +404,7 @@ def test_customer_number_zero_is_a_customer_where_others_have_as_many_rows() -> 
 
 def test_a_missing_id_is_a_guest_only_where_that_is_typed(read: Read) -> None:
     text = HEADER + ",2024-01-01,3\na,2024-01-02,4\n,2024-01-03,5\nb,2024-01-04,6\n,,\n"
-    with pytest.raises(DataError, match=r"customer id is missing.*if these are guests, type data\.guests=apart"):
+    with pytest.raises(DataError, match=r"customer id is missing.*If these are guests, type data\.guests=apart"):
         read(text)
     apart = read(text, guests="apart", max_bad_share=0.2)
     assert customers(apart) == ["a", "b", "guest 0001", "guest 0002"]

@@ -100,7 +100,10 @@ def test_a_day_before_the_last_order_is_no_error_and_the_day_itself_changes_noth
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"today": "2024-01-01"}, r"data\.today: 2024-01-01 leaves nothing of the log, .* 2024-01-01 to 2024-03-05"),
+        (
+            {"today": "2024-01-01"},
+            r"data\.today: 2024-01-01 leaves no day after the first of the log, .* 2024-01-01 to 2024-03-05",
+        ),
         ({"today": "2023-01-01"}, r"data\.today: 2023-01-01 leaves nothing"),
         ({"today": "2024-07-01"}, r"data\.today: 2024-07-01 is still to come"),
         ({"today": "2024-02-20", "calibration_end": "2024-02-25"}, r"lies after data\.today \(2024-02-20\)"),

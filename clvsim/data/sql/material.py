@@ -126,7 +126,8 @@ def _facts(reader: Reader, source: Source, counts: dict[str, Any], as_of: AsOf, 
     days = "days are those of UTC; " if zoned else ""
     note = (
         f"{days}ids are taken as they are: spellings of one customer and guests are not looked for. Not told from "
-        "counts: how regular gaps are, orders once a year, few prices, renewed ids, sales so far, returning by age"
+        "counts: how regular gaps are, orders once a year, few prices, renewed ids, an id with too many rows, sales so "
+        "far, returning by age"
     )
     line = QualityLine("database", "Counted in the database", f"{source.dialect}, one row per customer is read", note)
     return facts._replace(readings=(line,))
