@@ -436,7 +436,7 @@ def test_what_is_too_large_is_told(files, header: str, row: str, config: dict[st
         files(log, **config)
     assert refused.value.problems[0].where == "data.amount"
     what = refused.value.problems[0].what
-    assert what.startswith(f"1 of 3 rows: too large when multiplied, e.g. row 2: '{shown}'. amounts have 14 digits")
+    assert what.startswith(f"1 of 3 rows: too large when multiplied, e.g. row 2: '{shown}'. Amounts have 14 digits")
     assert len(orders(files(log, **config, max_bad_share=0.5))) == 2
 
 
