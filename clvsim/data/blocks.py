@@ -31,13 +31,13 @@ def by_block[T](con: duckdb.DuckDBPyConnection, table: str, amount: str, work: C
     of the customer with the most rows.
     """
     rows, customers = con.execute(f"SELECT count(*), coalesce(max(customer) + 1, 0) FROM {table}").fetchall()[0]
-    where = con.execute("SELECT current_setting('search_path')").fetchall()[0][0]
+    search_path = con.execute("SELECT current_setting('search_path')").fetchall()[0][0]
     parts = max(-(-rows // _AT_ONCE), 1)
     columns = f"customer, (day - DATE '1970-01-01')::INTEGER AS day, {amount} AS amount"
 
     def done(first: int, end: int) -> list[T]:
         own = con.cursor()
-        own.execute(f"SET search_path = '{where}'")
+        own.execute(f"SET search_path = '{search_path}'")
         some = own.sql(f"SELECT {columns} FROM {table} WHERE customer >= {first} AND customer < {end}").to_arrow_table()
         own.close()
         return [work(_sorted(*(_values(column) for column in some.columns)))] if some.num_rows else []
@@ -53,12 +53,20 @@ def by_block[T](con: duckdb.DuckDBPyConnection, table: str, amount: str, work: C
             yield from waiting.popleft().result()
 
 
+def starts_of(customer: np.ndarray, *more: np.ndarray) -> np.ndarray:
+    """Positions at which a customer begins, or another value of one of the other arrays, (run,)."""
+    new = np.diff(customer, prepend=-1) != 0
+    for values in more:
+        new[1:] |= np.diff(values) != 0
+    return np.flatnonzero(new)
+
+
 def _values(column: pa.ChunkedArray) -> np.ndarray:
     """Numbers of a column; of decimals in units of their last place, int64. Raises TypeError where these do not fit."""
     if not pa.types.is_decimal(column.type):
         return column.to_numpy()
     if not pa.types.is_decimal128(column.type) or column.type.precision > _DIGITS:
-        raise TypeError(f"units of {column.type} are not of 64 bits, of which 128 are kept")
+        raise TypeError(f"units of {column.type} do not fit into 64 bits")
     whole = pa.concat_arrays(column.chunks)
     words = np.frombuffer(whole.buffers()[1], np.int64).reshape(-1, 2)
     return words[whole.offset : whole.offset + len(whole), 0]

@@ -4,7 +4,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from clvsim.data.blocks import Block, by_block
+from clvsim.data.blocks import Block, by_block, starts_of
 
 _LOW = 32  # bits
 
@@ -24,7 +24,7 @@ def merge_days(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _days(rows: Block) -> pa.Table:
-    new = np.flatnonzero((np.diff(rows.customer, prepend=-1) != 0) | (np.diff(rows.day, prepend=0) != 0))
+    new = starts_of(rows.customer, rows.day)
     ordered = np.maximum(rows.amount, 0)
     columns = {
         "customer": rows.customer[new].astype(np.int32),

@@ -134,13 +134,14 @@ def fold_ids(con: duckdb.DuckDBPyConnection, config: DataConfig) -> tuple[list[Q
         con.execute(
             f"UPDATE raw SET customer_id = NULL WHERE customer_id IN (SELECT k0 FROM spellings WHERE {_LAST}='')"
         )
-    con.execute("CREATE OR REPLACE TEMP TABLE ids AS SELECT k0 AS id, n FROM spellings")
+    there = f"WHERE {_LAST} <> ''" if config.fold else ""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE ids AS SELECT k0 AS id, n FROM spellings {there}")
     con.execute(f"DELETE FROM spellings WHERE {_LAST} = ''")
     ids, different = _row(con, f"SELECT count(*), count(DISTINCT {_LAST}) FROM spellings")
     lines, problems = _rounded(con, config)
     if different < ids:
         lines += _merge(con, ids, config) if config.fold else _apart(con, ids, different)
-    if config.fold and (different < ids or _row(con, "SELECT count(*) FROM ids")[0] > ids):
+    if config.fold and different < ids:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE ids AS SELECT arg_min(k0, (-n, k0)) AS id, sum(n)::BIGINT AS n "
             f"FROM spellings GROUP BY {_LAST}"

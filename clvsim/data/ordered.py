@@ -1,11 +1,13 @@
 """Orders of a log as arrays, by customer and moment: a moment is a day, or a period whose orders are one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from clvsim.data.blocks import Block, by_block
+from clvsim.data.blocks import Block, by_block, starts_of
 from clvsim.data.log import TransactionLog
 from clvsim.data.periods import PeriodsOfLog
 
@@ -13,7 +15,8 @@ UNITS = 10_000  # of money
 HALF_DAY = 0.5  # an order's hour is unknown, so it is midday, and today has passed
 
 
-class Orders(NamedTuple):
+@dataclass(frozen=True)
+class Orders:
     """Orders of some customers, one of each customer and moment, in this order; each (order,).
 
     `customer`: the number, int64. `moment`: days since 1970, or periods since the first order's, int64. `amount`: in
@@ -24,13 +27,13 @@ class Orders(NamedTuple):
     moment: np.ndarray
     amount: np.ndarray
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """Positions of each customer's first order, (customer,)."""
-        return np.flatnonzero(np.diff(self.customer, prepend=-1))
+        return starts_of(self.customer)
 
     def where(self, chosen: np.ndarray) -> "Orders":
-        return Orders(*(values[chosen] for values in self))
+        return Orders(self.customer[chosen], self.moment[chosen], self.amount[chosen])
 
 
 class Placed(NamedTuple):
@@ -70,7 +73,7 @@ def by_period(orders: Orders, today: int, last: int, every: float) -> Placed:
     """
     orders, first = _come(orders, today)
     since = orders.moment - spread(orders, first)
-    merged = _merged(orders._replace(moment=np.ceil(since / every).astype(np.int64)))
+    merged = _merged(replace(orders, moment=np.ceil(since / every).astype(np.int64)))
     age, age_at_last = (spread(merged, day - first + HALF_DAY) for day in (today, last))
     period, ended, at_last = merged.moment, np.floor(age / every), np.floor(age_at_last / every)
     known = period <= ended
@@ -86,7 +89,7 @@ def by_shared_period(orders: Orders, today: int, log_began: int, shared: Periods
     number, began = shared.number[orders.moment - log_began], shared.number[first - log_began]
     began_each = spread(orders, began)
     counts = (orders.moment <= today) | (number > np.maximum(shared.ended, began_each))
-    merged = _merged(orders._replace(moment=number - began_each).where(counts))
+    merged = _merged(replace(orders, moment=number - began_each).where(counts))
     began_each = spread(merged, began)
     ended, at_last = (np.maximum(end - began_each, 0) for end in (shared.ended, shared.ended_at_last))
     period = merged.moment
@@ -109,5 +112,5 @@ def _come(orders: Orders, today: int) -> tuple[Orders, np.ndarray]:
 
 def _merged(orders: Orders) -> Orders:
     """Orders of one customer and moment as one."""
-    new = np.flatnonzero((np.diff(orders.customer, prepend=-1) != 0) | (np.diff(orders.moment, prepend=-1) != 0))
-    return orders.where(new)._replace(amount=np.add.reduceat(orders.amount, new))
+    new = starts_of(orders.customer, orders.moment)
+    return replace(orders.where(new), amount=np.add.reduceat(orders.amount, new))

@@ -201,12 +201,9 @@ def _build_log(
     if rules.refunded:
         entries += f" UNION ALL SELECT {columns.format(f'-({rules.refunded})')} {usable} "
         entries += f"AND ({rules.refunded}) > 0 AND ({rules.amount}) >= 0"
-    counted = not unusable and config.guests in (None, "keep")  # then `ids` are those of all rows
-    ids = (
-        "SELECT id AS customer_id FROM ids"
-        if counted
-        else f"SELECT DISTINCT customer_id FROM raw WHERE {_usable(rules)}"
-    )
+    ids = f"SELECT DISTINCT customer_id FROM raw WHERE {_usable(rules)}"
+    if not unusable and config.guests in (None, "keep"):
+        ids = "SELECT id AS customer_id FROM ids"  # which are those of all rows
     con.execute(
         "CREATE TABLE customers AS SELECT (row_number() OVER (ORDER BY customer_id) - 1)::INTEGER AS customer, * "
         f"FROM ({ids})"
@@ -214,8 +211,7 @@ def _build_log(
     duplicates = _count_duplicates(con, rows)
     # Sorted, since what is near each other is grouped faster, whatever is asked.
     con.execute(f"CREATE TABLE entries AS SELECT * FROM ({entries}) ORDER BY customer, day")
-    con.execute("DROP TABLE raw")
-    con.execute("DROP TABLE ids")
+    con.execute("DROP TABLE raw; DROP TABLE ids")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
     if first is None:
         raise DataError([(loaded.label, f"none of the {rows:,} rows can be used")])

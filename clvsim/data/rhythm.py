@@ -22,9 +22,9 @@ GAPS = {  # of equals the first
     "quarter": Gaps(53, 136, 138),
     "week": Gaps(4, 14, 11),
 }
-BASE = 2**14  # more gaps of four days than in 179 years
+_BASE = 2**14  # more gaps of four days than in 179 years
 # Digits of numbers below 2**53: the longest gaps, which are the fewest, have the highest place.
-_DIGIT = {name: BASE**place for place, name in enumerate(sorted(GAPS, key=lambda name: GAPS[name].least))}
+_DIGIT = {name: _BASE**place for place, name in enumerate(sorted(GAPS, key=lambda name: GAPS[name].least))}
 _ENDS = [gaps.most + 1 for gaps in GAPS.values() if gaps.most]
 _CLASSES = np.unique([0, *(edge for gaps in GAPS.values() for edge in (gaps.least, gaps.broken)), *_ENDS])
 
@@ -56,7 +56,7 @@ def packed(near: str, broken: str) -> tuple[str, str]:
 
 def unpacked(numbers: np.ndarray) -> np.ndarray:
     """Counts by period, (period, customer) int64, of sums of what `packed` says, (customer,)."""
-    return np.stack([numbers.astype(np.int64) // _DIGIT[name] % BASE for name in GAPS])
+    return np.stack([numbers.astype(np.int64) // _DIGIT[name] % _BASE for name in GAPS])
 
 
 def counts_of(customer: np.ndarray, gap: np.ndarray, alike: np.ndarray, customers: int) -> tuple[np.ndarray, ...]:

@@ -126,7 +126,7 @@ def _counted(
         repeats = days.moment > spread(days, placed.first_day)
         cells = spread(days, part) * length + days.moment - began
         daily = np.bincount(cells[repeats], minlength=PARTS * length).reshape(PARTS, length)
-        return pd.DataFrame(sums_of(place(orders), moment_days, today) | gaps), daily, due_gaps
+        return pd.DataFrame(sums_of(place(placed.orders), moment_days, today) | gaps), daily, due_gaps
 
     blocks, daily = list(by_customers(log, counted)), np.zeros((PARTS, length), np.int64)
     come = 0

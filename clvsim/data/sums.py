@@ -24,7 +24,7 @@ def sums_of(placed: Placed, moment_days: float, today: int) -> dict[str, np.ndar
     age = placed.age * repeat_paid
 
     def total(values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(values, starts) if starts.size else values[:0]
+        return _total(values, starts)
 
     def number(chosen: np.ndarray) -> np.ndarray:
         return total(chosen.astype(np.int64))
@@ -74,7 +74,7 @@ def gaps_of(orders: Orders) -> tuple[dict[str, np.ndarray], int]:
     due = np.any([(least <= lengths) & (lengths <= most) for least, most in grace], axis=0)
     who = spread(orders, np.arange(starts.size))[inside]
     rhythm, breaks = rhythms_of(*counts_of(who, gap[inside], alike, starts.size))
-    columns = {"log_gaps": np.add.reduceat(logs, starts) if starts.size else logs, "rhythm": rhythm, "breaks": breaks}
+    columns = {"log_gaps": _total(logs, starts), "rhythm": rhythm, "breaks": breaks}
     return columns, int(due[gap[inside]].sum())
 
 
@@ -83,4 +83,9 @@ def at_todays_level(placed: Placed, slope: float) -> np.ndarray:
     starts = placed.orders.starts
     worth = placed.orders.amount / UNITS * np.exp(slope * placed.age) * placed.known
     worth[starts] = 0
-    return np.add.reduceat(worth, starts) if starts.size else worth
+    return _total(worth, starts)
+
+
+def _total(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sums from each start to the next; `reduceat` takes no empty list of them."""
+    return np.add.reduceat(values, starts) if starts.size else values[:0]
