@@ -7,6 +7,7 @@ import pyarrow as pa
 from clvsim.data.blocks import Block, by_block, starts_of
 
 _LOW = 32  # bits
+_MOST = 2**63  # that 64 bits with a sign do not hold
 
 
 def merge_days(con: duckdb.DuckDBPyConnection) -> None:
@@ -29,22 +30,20 @@ def _days(rows: Block) -> pa.Table:
     columns = {
         "customer": rows.customer[new].astype(np.int32),
         "day": pa.array(rows.day[new].astype(np.int32)).cast(pa.date32()),
-        "orders": _sums((rows.amount >= 0).astype(np.int64), new),
+        "orders": np.add.reduceat((rows.amount >= 0).astype(np.int64), new),
         "ordered": _totals(ordered, new),
         "refunded": _totals(ordered - rows.amount, new),
     }
     return pa.table(columns)
 
 
-def _sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Sums of whole numbers from each start to the next."""
-    ends = np.append(starts[1:], values.size) - 1
-    return np.diff(np.cumsum(values)[ends], prepend=0)
-
-
 def _totals(amount: np.ndarray, starts: np.ndarray) -> pa.Array:
     """Sums of ten-thousandths of at least 0 as decimals, exact however large: of both halves of their bits."""
-    high, low = (_sums(half, starts) for half in (amount >> _LOW, amount & (2**_LOW - 1)))
-    high += low >> _LOW
-    words = np.stack([high << _LOW | low & (2**_LOW - 1), high >> _LOW], axis=1)
+    words = np.zeros((starts.size, 2), np.int64)
+    if int(amount.max()) * amount.size < _MOST:
+        words[:, 0] = np.add.reduceat(amount, starts)
+    else:
+        high, low = (np.add.reduceat(half, starts) for half in (amount >> _LOW, amount & (2**_LOW - 1)))
+        high += low >> _LOW
+        words[:, 0], words[:, 1] = high << _LOW | low & (2**_LOW - 1), high >> _LOW
     return pa.Array.from_buffers(pa.decimal128(38, 4), starts.size, [None, pa.py_buffer(words)])

@@ -209,8 +209,10 @@ def _build_log(
         f"FROM ({ids})"
     )
     duplicates = _count_duplicates(con, rows)
-    # Sorted, since what is near each other is grouped faster, whatever is asked.
-    con.execute(f"CREATE TABLE entries AS SELECT * FROM ({entries}) ORDER BY customer, day")
+    con.execute("ALTER TABLE raw DROP COLUMN fingerprint; ALTER TABLE raw DROP COLUMN row")  # room for the sort
+    # Sorted, since what is near each other is grouped faster, whatever is asked. By amounts too, which spares the sort
+    # to fetch them for each row.
+    con.execute(f"CREATE TABLE entries AS SELECT * FROM ({entries}) ORDER BY customer, day, amount")
     con.execute("DROP TABLE raw; DROP TABLE ids")
     first, last = con.execute("SELECT min(day), max(day) FROM entries").fetchall()[0]
     if first is None:

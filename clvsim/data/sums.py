@@ -22,15 +22,16 @@ def sums_of(placed: Placed, moment_days: float, today: int) -> dict[str, np.ndar
     log = np.zeros(amount.size)
     np.log(amount, out=log, where=repeat_paid)
     age = placed.age * repeat_paid
+    who = spread(orders, np.arange(starts.size))
 
     def total(values: np.ndarray) -> np.ndarray:
-        return _total(values, starts)
+        return _in_order(values, who, starts.size)
 
     def number(chosen: np.ndarray) -> np.ndarray:
-        return total(chosen.astype(np.int64))
+        return _whole(chosen.astype(np.int64), starts)
 
     def money(chosen: np.ndarray) -> np.ndarray:
-        return total(orders.amount * chosen) / UNITS
+        return _whole(orders.amount * chosen, starts) / UNITS
 
     last_paid = np.where(known & paid, np.arange(paid.size), -1)
     last_paid = np.maximum.reduceat(last_paid, starts) if starts.size else starts
@@ -46,8 +47,8 @@ def sums_of(placed: Placed, moment_days: float, today: int) -> dict[str, np.ndar
         "repeat_amount": money(repeated),
         "repeat_log_amount": total(log),
         "repeat_log_square": total(log**2),
-        "repeat_lag": total(age),
-        "repeat_lag_square": total(age**2),
+        "repeat_lag": _whole(age, starts),
+        "repeat_lag_square": _whole(age**2, starts),
         "repeat_lag_log": total(age * log),
         "repeat_positive": number(repeat_paid),
         "last_amount": np.where(last_paid < 0, np.nan, amount[last_paid]),
@@ -72,9 +73,9 @@ def gaps_of(orders: Orders) -> tuple[dict[str, np.ndarray], int]:
     logs[inside] = np.log(np.maximum(lengths, 1))[gap[inside]]
     grace = [(RENEWAL_DAYS[name] - days, RENEWAL_DAYS[name] + days) for name, days in GRACE_DAYS.items()]
     due = np.any([(least <= lengths) & (lengths <= most) for least, most in grace], axis=0)
-    who = spread(orders, np.arange(starts.size))[inside]
-    rhythm, breaks = rhythms_of(*counts_of(who, gap[inside], alike, starts.size))
-    columns = {"log_gaps": _total(logs, starts), "rhythm": rhythm, "breaks": breaks}
+    who = spread(orders, np.arange(starts.size))
+    rhythm, breaks = rhythms_of(*counts_of(who[inside], gap[inside], alike, starts.size))
+    columns = {"log_gaps": _in_order(logs, who, starts.size), "rhythm": rhythm, "breaks": breaks}
     return columns, int(due[gap[inside]].sum())
 
 
@@ -83,15 +84,15 @@ def at_todays_level(placed: Placed, slope: float) -> np.ndarray:
     starts = placed.orders.starts
     worth = placed.orders.amount / UNITS * np.exp(slope * placed.age) * placed.known
     worth[starts] = 0
-    return _total(worth, starts)
+    return _in_order(worth, spread(placed.orders, np.arange(starts.size)), starts.size)
 
 
-def _total(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Sums from each start to the next.
+def _in_order(values: np.ndarray, who: np.ndarray, customers: int) -> np.ndarray:
+    """Sums by customer, (customer,), which add one value after another: orders that count nothing leave them alone to
+    the bit, which `reduceat`, adding eight at a time, does not."""
+    return np.bincount(who, values, customers)
 
-    Of floating numbers one after another, so that orders that count nothing leave a sum alone to the bit: `reduceat`,
-    which takes no empty list, adds eight at a time.
-    """
-    if values.dtype == np.float64:
-        return np.bincount(np.repeat(np.arange(starts.size), np.diff(starts, append=values.size)), values, starts.size)
+
+def _whole(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Sums of whole numbers from each start to the next; `reduceat` takes no empty list of them."""
     return np.add.reduceat(values, starts) if starts.size else values[:0]

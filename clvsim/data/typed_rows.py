@@ -33,23 +33,23 @@ def fill(con: duckdb.DuckDBPyConnection, scan: Scan, used: dict[str, str], confi
     read += [f"hash({', '.join(scan.fields)}) AS fingerprint"]
     cells = {key: present(f"t{i}") for i, key in enumerate(texts)}
     columns = {
-        "file": "0::INTEGER",
-        "row": "row",
-        "customer_id": cells.pop("customer_id"),
-        **dict.fromkeys(("segment", "channel"), "''"),
-        **{key: f"coalesce({cell}, '')" for key, cell in cells.items()},
-        "date": f"CASE WHEN isfinite(date) AND date >= DATE '{EARLIEST}' THEN date END",
-        "amount": "amount",
-        "fingerprint": "fingerprint",
+        "row": ("BIGINT", "row"),
+        "customer_id": ("VARCHAR", cells.pop("customer_id")),
+        **{key: ("VARCHAR", f"coalesce({cell}, '')") for key, cell in cells.items()},
+        "date": (day, f"CASE WHEN isfinite(date) AND date >= DATE '{EARLIEST}' THEN date END"),
+        "amount": (_AMOUNT, "amount"),
+        "fingerprint": ("UBIGINT", "fingerprint"),
     }
-    select = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in columns.items())
+    same = {"file": "INTEGER GENERATED ALWAYS AS (0)"}  # in each row, which takes no memory
+    same |= {key: "VARCHAR GENERATED ALWAYS AS ('')" for key in ("segment", "channel") if key not in columns}
+    kind_of = {name: kind for name, (kind, _) in columns.items()} | same
+    select = ", ".join(sql for _, sql in columns.values())
     number = f"nullif({amount}, 'nan'::DOUBLE)" if kinds[2] == "DOUBLE" else amount
     there = f"count({date}), count({number}), count(*) FILTER ({_read_alike(amount, kinds[2])})"
     parameters = list(scan.parameters)
+    con.execute(f"CREATE TABLE raw ({', '.join(f'{identifier(name)} {kind}' for name, kind in kind_of.items())})")
     try:
-        con.execute(
-            f"CREATE TABLE raw AS SELECT {select} FROM (SELECT {', '.join(read)} FROM {scan.table})", parameters
-        )
+        con.execute(f"INSERT INTO raw SELECT {select} FROM (SELECT {', '.join(read)} FROM {scan.table})", parameters)
         found = con.execute(f"SELECT {there} FROM {scan.table}", parameters).fetchall()
     except duckdb.Error as error:
         raise DataError([(scan.label, f"cannot be read: {in_our_words(error)}")]) from error
