@@ -98,7 +98,10 @@ def run(folder: Path, log: Path, words: list[str]) -> tuple[list[Stage], list[tu
     def watch() -> None:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            held = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+            try:
+                held = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+            except FileNotFoundError:  # it ended just now
+                return
             memory.extend((time.perf_counter(), int(line.split()[1]) / 2**20) for line in held)
             time.sleep(EVERY)
 
