@@ -24,16 +24,16 @@ class Block(NamedTuple):
     amount: np.ndarray
 
 
-def by_block[T](con: duckdb.DuckDBPyConnection, table: str, amount: str, work: Callable[[Block], T]) -> Iterator[T]:
+def by_block[T](con: duckdb.DuckDBPyConnection, table: str, work: Callable[[Block], T]) -> Iterator[T]:
     """What `work` makes of each part of a table, in the order of customers; parts are never empty.
 
-    `amount` is SQL; decimals are counted in units of their last place. Memory is bounded by the size of a few parts, or
-    of the customer with the most rows.
+    An `amount` is a decimal and counted in units of its last place: int64 of up to 18 digits, else float64. Memory is
+    bounded by the size of a few parts, or of the customer with the most rows.
     """
     rows, customers = con.execute(f"SELECT count(*), coalesce(max(customer) + 1, 0) FROM {table}").fetchall()[0]
     search_path = con.execute("SELECT current_setting('search_path')").fetchall()[0][0]
     parts = max(-(-rows // _AT_ONCE), 1)
-    columns = f"customer, (day - DATE '1970-01-01')::INTEGER AS day, {amount} AS amount"
+    columns = "customer, (day - DATE '1970-01-01')::INTEGER AS day, amount"
 
     def done(first: int, end: int) -> list[T]:
         own = con.cursor()
@@ -62,14 +62,19 @@ def starts_of(customer: np.ndarray, *more: np.ndarray) -> np.ndarray:
 
 
 def _values(column: pa.ChunkedArray) -> np.ndarray:
-    """Numbers of a column; of decimals in units of their last place, int64. Raises TypeError where these do not fit."""
-    if not pa.types.is_decimal(column.type):
+    """Numbers of a column; of decimals in units of their last place, as int64 where all of the type fit, else as the
+    nearest float64."""
+    if not pa.types.is_decimal128(column.type):
         return column.to_numpy()
-    if not pa.types.is_decimal128(column.type) or column.type.precision > _DIGITS:
-        raise TypeError(f"units of {column.type} do not fit into 64 bits")
     whole = pa.concat_arrays(column.chunks)
-    words = np.frombuffer(whole.buffers()[1], np.int64).reshape(-1, 2)
-    return words[whole.offset : whole.offset + len(whole), 0]
+    words = np.frombuffer(whole.buffers()[1], np.int64).reshape(-1, 2)[whole.offset : whole.offset + len(whole)]
+    low, high = words.T
+    if column.type.precision <= _DIGITS:
+        return low
+    values = low.astype(np.float64)
+    wide = high != low >> 63
+    values[wide] = high[wide] * 2.0**64 + low[wide].view(np.uint64)
+    return values
 
 
 def _sorted(customer: np.ndarray, day: np.ndarray, amount: np.ndarray) -> Block:

@@ -18,7 +18,7 @@ def merge_days(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(
         "CREATE TABLE days (customer INTEGER, day DATE, orders BIGINT, ordered DECIMAL(38,4), refunded DECIMAL(38,4))"
     )
-    for days in by_block(con, "entries", "amount", _days):
+    for days in by_block(con, "entries", _days):
         con.register("some_days", days)
         con.execute("INSERT INTO days SELECT * FROM some_days")
         con.unregister("some_days")

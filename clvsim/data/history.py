@@ -53,7 +53,7 @@ _ORDERS = """
 WITH firsts AS (
     SELECT customer, min(day) AS first FROM purchases WHERE day <= $today GROUP BY customer
 ), placed AS (
-    SELECT customer, day, first, amount::DOUBLE AS amount, year(first) * 4 + quarter(first) - 1 AS cohort,
+    SELECT customer, day, first, amount, year(first) * 4 + quarter(first) - 1 AS cohort,
         datesub('month', day + 1, $today + 1)::INT AS ago,
         greatest(ceil((day - first - $midday) / $month), 0)::INT AS age,
         floor(($today - first) / $month)::INT AS followed
@@ -61,14 +61,15 @@ WITH firsts AS (
 )
 """
 _MONTHS = """
-SELECT ago, coalesce(sum(amount) FILTER (day = first), 0) AS first, coalesce(sum(amount) FILTER (day > first), 0)
+SELECT ago, coalesce(sum(amount) FILTER (day = first), 0)::DOUBLE AS first,
+    coalesce(sum(amount) FILTER (day > first), 0)::DOUBLE
 FROM placed WHERE ago < datesub('month', $begin, $today + 1) GROUP BY ago ORDER BY ago
 """
 _COHORTS = """
-SELECT cohort, count(DISTINCT customer), min(followed)::INT, sum(amount), count(*) FROM placed
+SELECT cohort, count(DISTINCT customer), min(followed)::INT, sum(amount)::DOUBLE, count(*) FROM placed
 GROUP BY cohort ORDER BY cohort
 """
-_AGES = "SELECT cohort, age, sum(amount), count(*) FROM placed GROUP BY cohort, age ORDER BY cohort, age"
+_AGES = "SELECT cohort, age, sum(amount)::DOUBLE, count(*) FROM placed GROUP BY cohort, age ORDER BY cohort, age"
 _LATELY = """
 , counts AS (
     SELECT customer, count(*) AS every, count(*) FILTER (ago < $window) AS lately,
@@ -76,7 +77,7 @@ _LATELY = """
         count(*) FILTER (ago >= $window AND ago < 2 * $window) AS before
     FROM placed GROUP BY customer
 )
-SELECT count(*) FILTER (lately > 0), sum(lately), sum(revenue), count(*) FILTER (before > 0),
+SELECT count(*) FILTER (lately > 0), sum(lately), sum(revenue)::DOUBLE, count(*) FILTER (before > 0),
     count(*) FILTER (before > 0 AND lately > 0), count(*) FILTER (every > 1) FROM counts
 """
 

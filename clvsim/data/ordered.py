@@ -53,9 +53,9 @@ def by_customers[T](log: TransactionLog, work: Callable[[Orders], T]) -> Iterato
     """What `work` makes of all orders of a log by day, some customers at a time, in their order."""
 
     def done(block: Block) -> T:
-        return work(Orders(block.customer, block.day, np.rint(block.amount * UNITS)))
+        return work(Orders(block.customer, block.day, block.amount))
 
-    return by_block(log.connection, "purchases", "amount::DOUBLE", done)
+    return by_block(log.connection, "purchases", done)
 
 
 def by_day(orders: Orders, today: int, later_days: int) -> Placed:

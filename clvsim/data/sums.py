@@ -31,7 +31,7 @@ def sums_of(placed: Placed, moment_days: float, today: int) -> dict[str, np.ndar
         return _whole(chosen.astype(np.int64), starts)
 
     def money(chosen: np.ndarray) -> np.ndarray:
-        return _whole(orders.amount * chosen, starts) / UNITS
+        return total(orders.amount * chosen) / UNITS
 
     last_paid = np.where(known & paid, np.arange(paid.size), -1)
     last_paid = np.maximum.reduceat(last_paid, starts) if starts.size else starts
@@ -94,5 +94,5 @@ def _in_order(values: np.ndarray, who: np.ndarray, customers: int) -> np.ndarray
 
 
 def _whole(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Sums of whole numbers from each start to the next; `reduceat` takes no empty list of them."""
+    """Sums of integers from each start to the next; `reduceat` takes no empty list of them."""
     return np.add.reduceat(values, starts) if starts.size else values[:0]

@@ -10,6 +10,7 @@ import pytest
 import clvsim
 from clvsim.data import blocks
 from clvsim.data.config import DataConfig
+from clvsim.data.history import history_of
 from clvsim.data.summary import weekly_repeat_orders
 from clvsim.types import SharedPeriods
 
@@ -72,6 +73,43 @@ def test_money_of_a_day_is_exact_however_large() -> None:
     ]
 
 
+@pytest.mark.parametrize("amount", ["334481255986.3923", "299113130379.6069", "99999999999999.9999", "0.0001"])
+def test_one_amount_is_its_nearest_number(amount: str) -> None:
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "date": ["2024-01-01"] * 2, "amount": [amount, "7"]})
+    customers = clvsim.summarize(clvsim.read_transactions(frame)).customers
+    assert customers["first_amount"].tolist() == [float(amount), 7.0]
+
+
+def test_what_comes_later_changes_no_bit_of_large_sums() -> None:
+    """Sums beyond 2^53 ten-thousandths are rounded, in one order whatever follows."""
+    rng = np.random.default_rng(4)
+    dates = pd.Timestamp("2024-01-01") + pd.to_timedelta(3 * np.arange(20), "D")
+    frame = pd.DataFrame({"customer_id": "a", "date": dates, "amount": rng.uniform(1e11, 9e12, 20).round(2)})
+    frame = pd.concat([frame, frame.head(1).assign(customer_id="b", amount=5.0)])
+    config = DataConfig(calibration_end=date(2024, 1, 31))
+    known = ["first_amount", "repeat_amount", "repeat_log_amount", "repeat_log_square", "repeat_lag_log", "last_amount"]
+    for periods in (0.0, 7.0):
+        some = [
+            clvsim.summarize(clvsim.read_transactions(rows, config), periods).customers[known]
+            for rows in (frame, frame[frame["date"] <= "2024-01-31"])
+        ]
+        pd.testing.assert_frame_equal(*some, check_exact=True)
+
+
+def test_history_has_the_same_bits_each_time() -> None:
+    """Refunds leave orders in no order."""
+    frame = orders(5)
+    frame["amount"] = np.where(frame["amount"] < 0, frame["amount"], frame["amount"] * 1.0137).round(4)
+
+    def bits(some: pd.DataFrame) -> list[bytes]:
+        history = history_of(clvsim.read_transactions(some))
+        return [np.asarray(values).tobytes() for values in history[:9] if not isinstance(values, tuple)]
+
+    first = bits(frame)
+    for seed in range(3):
+        assert bits(frame.sample(frac=1, random_state=seed)) == first
+
+
 def test_what_goes_wrong_in_a_block_is_said(monkeypatch) -> None:
     log = clvsim.read_transactions(orders(3))
     monkeypatch.setattr(blocks, "_AT_ONCE", 100)
@@ -80,4 +118,4 @@ def test_what_goes_wrong_in_a_block_is_said(monkeypatch) -> None:
         raise ZeroDivisionError(block.customer.size)
 
     with pytest.raises(ZeroDivisionError):
-        list(blocks.by_block(log.connection, "purchases", "amount::DOUBLE", fails))
+        list(blocks.by_block(log.connection, "purchases", fails))

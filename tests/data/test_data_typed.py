@@ -146,3 +146,16 @@ def test_rows_have_the_numbers_of_the_file(tmp_path) -> None:
     con = connect()
     assert load(con, path, DataConfig()).read_at_once
     assert con.execute("SELECT count(*), bool_and(row = amount + 1) FROM raw").fetchall() == [(300_000, True)]
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("key", ["customer_id", "amount", "score"])
+def test_nan_in_a_parquet_file_is_missing(tmp_path, key: str, dictionary: bool) -> None:
+    """Its statistics leave nan out, as some writers do."""
+    frame = orders(3).assign(customer_id=np.arange(309) % 40.0, score=np.arange(309) % 7.5)
+    missing = frame.assign(**{key: frame[key].where(frame.index % 30 != 5)})
+    columns = {name: pa.array(missing[name].to_numpy(), from_pandas=name == "date") for name in missing}
+    assert columns[key].null_count == 0
+    pq.write_table(pa.table(columns), tmp_path / "o.parquet", use_dictionary=dictionary)
+    kept = {"covariates": ["score"]}
+    assert said(read(str(tmp_path / "o.parquet"), **kept)) == said(read(missing, **kept))
