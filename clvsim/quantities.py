@@ -35,7 +35,9 @@ The functions' examples continue this one: two customers from a table, and the p
 >>> summary = clvsim.read_summary(table, SummaryConfig(today=date(1997, 9, 30), time_unit="week"))
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -61,17 +63,19 @@ def _alive() -> Formula:
 
 
 def _active(horizon_months: float) -> Formula:
-    days = horizon_months * DAYS_PER_MONTH
+    days = _days_of(horizon_months)
     return lambda f: f.retention.probability_active(f.life, f.histories, days, f.days_per_unit)
 
 
 def _orders(horizon_months: float) -> Formula:
-    days = horizon_months * DAYS_PER_MONTH
+    days = _days_of(horizon_months)
     return lambda f: f.retention.expected_orders(f.life, f.histories, days, f.days_per_unit)
 
 
 def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
-    days = horizon_months * DAYS_PER_MONTH
+    days = _days_of(horizon_months)
+    if not -1 < annual_discount_rate < math.inf:
+        raise ConfigError([("annual_discount_rate", f"must be above -1, got {annual_discount_rate}")])
 
     def orders(f: FittedCustomers) -> np.ndarray:
         living = f.retention.expected_discounted_orders(
@@ -83,6 +87,13 @@ def _discounted(horizon_months: float, annual_discount_rate: float) -> Formula:
         )  # 0, not nan, where a lost customer's conditional orders are infinite
 
     return orders
+
+
+def _days_of(horizon_months: float) -> float:
+    """Days of a horizon, which may be infinite. Raises ConfigError for one that is negative or no number."""
+    if not horizon_months >= 0:
+        raise ConfigError([("horizon_months", f"must be 0 or more, got {horizon_months}")])
+    return horizon_months * DAYS_PER_MONTH
 
 
 def _spend() -> Formula:
@@ -362,7 +373,7 @@ def reduce_draws(
     Raises
     ------
     ConfigError
-        An unknown quantity; probabilities beyond 0 and 1.
+        An unknown quantity, or arguments that do not fit it; probabilities beyond 0 and 1.
 
     Examples
     --------
@@ -373,6 +384,8 @@ def reduce_draws(
     problems = []
     if quantity not in QUANTITIES:
         problems.append(("quantity", f"must be one of {', '.join(QUANTITIES)}, got {quantity}"))
+    elif wrong := _misfit(QUANTITIES[quantity], options):
+        problems.append(("options", f"{quantity}: {wrong}"))
     if not all(0 <= q <= 1 for q in quantiles):
         problems.append(("quantiles", f"must be between 0 and 1, got {list(quantiles)}"))
     if problems:
@@ -406,6 +419,15 @@ def reduce_draws(
         data["quantile"] = (("probability", "customer_id"), np.concatenate(tables, axis=1)[:, distinct_row])
     coords: dict[str, Any] = {"customer_id": summary.customers["customer_id"].to_numpy(), "draw": np.arange(size)}
     return xr.Dataset(data, coords | ({"probability": probabilities} if probabilities.size else {}))
+
+
+def _misfit(function: Callable[..., Formula], options: Mapping[str, Any]) -> str:
+    """Which arguments a function lacks, or does not know; "" where these fit."""
+    try:
+        signature(function).bind(**options)
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def _chunks(customers: FittedCustomers) -> Iterator[slice]:

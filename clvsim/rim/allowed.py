@@ -36,6 +36,7 @@ MAX_WORDS, MAX_TEXT, MAX_VALUES, MAX_DIGITS = 1000, 100_000, 500, 100  # of a co
 MAX_FILES, MAX_JOBS = 2000, 10_000
 MAX_KEY = 200  # characters
 MAX_WORKERS = 256
+HERE = (*OUT, "simulation.checkpoint", "fit.posterior")  # paths that are no addresses
 ADDRESSED = ("simulation.cluster", "data.path", "data.url")  # whose addresses are typed, and never taken from a file
 
 OWN_FILES = ("experiment", "scenarios", "always")  # groups whose files are the user's, beside those in configs/
@@ -200,6 +201,8 @@ def _of_word(name: str, value: str, free_text: Collection[str]) -> str:
 
 def _of_key(name: str, value: str) -> str:
     """What is wrong with a key, or with the file that it chooses."""
+    if name in HERE and re.match(r"\w[\w+.-]*://", value.lstrip("'\"")) and not value.startswith(FILE_URL):
+        return "is a path of this machine; an address is read as data.path or data.url only"
     if len(name) > MAX_KEY:
         return f"is a key of {len(name):,} characters, at most {MAX_KEY}"
     if "@" in name:

@@ -10,6 +10,7 @@ from clvsim.console import shell_line
 from clvsim.errors import ConfigError
 from clvsim.files import did_you_mean
 from clvsim.rim.allowed import MAX_FILES, TEXT, require_allowed_words, require_bounded_sweep
+from clvsim.rim.secret_words import require_no_secret
 from clvsim.stages import STAGES
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def hydra_words(stage: str, words: Sequence[str]) -> list[str]:
         raise ConfigError(
             [(word, f"is a file with = in its name; type {shell_line([f'data.path={word}'])}") for word in named]
         )
+    require_no_secret([*files, *overrides])
     require_allowed_words(flags, overrides, FREE_TEXT)
     if len(files) > MAX_FILES:
         what = f"{len(files):,} files, at most {MAX_FILES:,}; a pattern in quotes takes more: data.path='FOLDER/*.csv'"

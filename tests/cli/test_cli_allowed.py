@@ -1,5 +1,6 @@
 """A study executes nothing and reads nothing of the machine: each way in is tried with a canary that would be seen."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -203,6 +204,54 @@ def test_nor_does_a_command(clvsim, evil, words, line):
     assert_refused(done, 2, line)
     assert SECRET not in done.stderr
     assert tree(evil) == before
+
+
+SECRETS = {
+    "an object": ("data.path", ["s3://AKIA0000:swordfish@shop/o.csv"]),
+    "an object of each job": ("data.path", ["-m", "data.path=s3://shop/o.csv,s3://k:swordfish@shop/o.csv"]),
+    "a signed link": ("data.path", ["s3://shop/o.csv?X-Amz-Signature=swordfish", "-m", "seed=1,2"]),
+    "half a list": ("data.path", ["data=csv", "data.path=[s3://AKIA0000:swordfish@shop/o.csv"]),
+    "another key": ("data.rates", ["data.rates=s3://AKIA0000:swordfish@shop/o.csv"]),
+    "a server": ("data.url", ["-m", "data=sql", "data.url=postgresql://me:swordfish@host/x", "seed=1,2"]),
+    "a server, behind": ("data.url", ["data=sql", "data.url=postgresql://host/x?user=me&password=swordfish"]),
+    "a scheduler": ("simulation.cluster", ["simulation.cluster=tcp://me:swordfish@127.0.0.1:8786"]),
+}
+
+
+@pytest.mark.parametrize(("key", "words"), SECRETS.values(), ids=SECRETS)
+def test_a_secret_is_refused_before_any_job_and_not_repeated(key, words):
+    with pytest.raises(ConfigError) as error:
+        hydra_words("run", words)
+    (problem,) = error.value.problems
+    assert problem.where == key
+    assert "password" in problem.what or "secret" in problem.what
+    assert "swordfish" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("data.url=postgresql://me@host:5432/x?sslmode=require", "data.path=s3://shop/2024/o@1:2.csv", "title=a: b@c"),
+        *("simulation.cluster=tcp://[::1]:8786", "data.url=sqlite:////srv/shop.db", "s3://shop/ü #1.csv"),
+    ],
+)
+def test_an_address_without_one_passes(word):
+    assert hydra_words("run", [word])
+
+
+@pytest.mark.parametrize("part", ["s3://", "a", "x:", "s3://a?b", "a://b:", "?a&"])
+def test_long_words_are_searched_for_one_quickly(part):
+    start = time.perf_counter()
+    with contextlib.suppress(ConfigError):
+        hydra_words("run", [part * 20_000])
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("key", ["out", "simulation.checkpoint", "fit.posterior"])
+def test_nothing_is_written_to_an_address(key):
+    with pytest.raises(ConfigError, match="is a path of this machine"):
+        hydra_words("run", [f"{key}=s3://shop/x"])
+    assert hydra_words("run", [f"{key}=shop/x"])
 
 
 TOO_MUCH = {

@@ -3,6 +3,9 @@ tests/cli/test_cli_objects.py."""
 
 import gzip
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -335,3 +338,17 @@ def test_threads_share_a_file_and_read_their_own():
     files = libraries.served(lambda name: file, lambda name: len(content))
     with pytest.raises(OSError, match="read only"):
         files.open(f"{libraries.PROTOCOL}://0", "wb")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.ini", "[s3]\nkey AKIA0000 swordfish\n"), ("a.json", '{"s3": {"key": swordfish'), ("a.json", '["swordfish"]')],
+)
+def test_settings_of_fsspec_that_cannot_be_read_are_a_line(tmp_path, name, content):
+    """They are read when it is imported, in a process of its own."""
+    (tmp_path / name).write_text(content)
+    code = "from clvsim.data import read_transactions; read_transactions('s3://shop/o.csv')"
+    own = {**os.environ, "FSSPEC_CONFIG_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=False)
+    assert "ConfigError: data.path: s3:// cannot be read, for fsspec's own settings cannot" in done.stderr
+    assert "swordfish" not in done.stderr

@@ -59,6 +59,10 @@ def test_one_address_is_given_in_one_way(monkeypatch, tmp_path):
     assert "which database?" in refused()
     assert "only one of" in refused(url="sqlite:///x.db", url_env="SHOP")
     assert refused(url_env="SHOP") == "data.url_env: the environment has no variable SHOP, or it is empty"
+    for key in ("url_env", "url_file"):  # as a shell puts it for $SHOP
+        said = refused(**{key: "postgresql://me:swordfish@host/shop"})
+        assert said.startswith(f"data.{key}: is the ")
+        assert "swordfish" not in said
     assert "no text file" in refused(url_file=str(tmp_path / "none"))
     assert "no text file" in refused(url_file=str(tmp_path))
     file = tmp_path / "address"

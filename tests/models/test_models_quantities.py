@@ -103,6 +103,28 @@ def test_mistakes_are_said_together(fitted, cdnow):
     assert [p.where for p in error.value.problems] == ["quantity", "quantiles"]
 
 
+@pytest.mark.parametrize(
+    ("quantity", "options", "where", "what"),
+    [
+        ("expected_orders", {"horizon_months": np.nan}, "horizon_months", "must be 0 or more, got nan"),
+        ("expected_orders", {"horizon_months": -12}, "horizon_months", "must be 0 or more, got -12"),
+        ("probability_active", {"horizon_months": -1}, "horizon_months", "must be 0 or more"),
+        ("expected_rlv", TERMS | {"annual_discount_rate": -2}, "annual_discount_rate", "must be above -1, got -2"),
+        ("expected_rlv", {"horizon_months": 12}, "options", "expected_rlv: missing a required argument"),
+        ("expected_spend", {"horizon_months": 12}, "options", "expected_spend: got an unexpected keyword argument"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(fitted, cdnow, quantity, options, where, what):
+    with pytest.raises(ConfigError) as error:
+        clvsim.reduce_draws(quantity, fitted, cdnow, **options)
+    (problem,) = error.value.problems
+    assert problem.where == where
+    assert what in problem.what
+    if where != "options":
+        with pytest.raises(ConfigError):
+            getattr(clvsim, quantity)(fitted, cdnow, **options)
+
+
 def test_values_of_contracts_at_one_price(cdnow):
     """Those who are lost are worth nothing, even where the others renew without end (alpha below 1)."""
     life = {"alpha": np.full(3, 0.7), "beta": np.full(3, 1.8)}

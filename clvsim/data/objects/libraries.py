@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from typing import Any
 from clvsim.errors import ConfigError
 
 MISSING = "s3:// needs packages that are not installed; type pip install 'clvsim[s3]'"
+UNREADABLE = (
+    "s3:// cannot be read, for fsspec's own settings cannot: files in ~/.config/fsspec or FSSPEC_CONFIG_DIR, FSSPEC_…"
+)
 SECONDS = 15  # for an answer about an object, or a list
 _CONNECT, _READ = 3, 6  # seconds; each request is tried twice
 PROTOCOL = "clvsimobject"  # under which DuckDB is served what is pinned; no address can name it
@@ -25,11 +29,16 @@ _LOGGERS = ("fsspec", "s3fs", "botocore", "aiobotocore", "aiohttp", "asyncio", "
 
 
 def library(name: str) -> Any:
-    """One of the packages of the extra. Raises ConfigError where it is not installed."""
+    """One of the packages of the extra. Raises ConfigError where it is not installed, or where settings that fsspec
+    reads when it is imported cannot be read."""
     try:
-        return importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of settings that it leaves out
+            return importlib.import_module(name)
     except ImportError:
         raise ConfigError([("data.path", MISSING)]) from None
+    except Exception:
+        raise ConfigError([("data.path", UNREADABLE)]) from None
 
 
 def filesystem() -> Any:

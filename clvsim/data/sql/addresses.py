@@ -68,7 +68,7 @@ def checked(url: str, key: str) -> Address:
         raise ConfigError([(key, "is no address: scheme://user@host:port/database")]) from None
     names = {name.casefold() for name, _ in query}
     if key == "data.url" and (password is not None or "password" in names or _hides_a_password(rest)):
-        raise ConfigError([(key, _A_PASSWORD)])
+        raise ConfigError([(key, A_PASSWORD)])
     allowed = _QUERY | ({"password"} if key != "data.url" else frozenset())
     if dialect == "sqlite" and (names or parts.netloc or not path_of(url)):
         raise ConfigError([(key, "is sqlite:/// and a path: sqlite:///shop.db, sqlite:////srv/shop.db")])
@@ -80,7 +80,7 @@ def checked(url: str, key: str) -> Address:
     return Address(dialect, url, key)
 
 
-_A_PASSWORD = (
+A_PASSWORD = (
     "holds a password, which would be recorded with the run; leave it out and give the address by data.url_env=NAME or "
     "data.url_file=PATH, or the password by PGPASSWORD or ~/.pgpass"
 )
@@ -99,6 +99,8 @@ def path_of(url: str) -> str:
 
 
 def _from_environment(name: str | None) -> str:
+    if not re.fullmatch(r"\w+", str(name)):  # the address itself, as a shell puts it for $NAME
+        raise ConfigError([("data.url_env", "is the name of a variable, and not what it holds: data.url_env=SHOP_URL")])
     value = os.environ.get(str(name), "").strip()
     if not value:
         raise ConfigError([("data.url_env", f"the environment has no variable {name}, or it is empty")])
@@ -106,6 +108,8 @@ def _from_environment(name: str | None) -> str:
 
 
 def _from_file(path: str | None) -> str:
+    if "://" in str(path):
+        raise ConfigError([("data.url_file", "is the path of a file that holds the address, and not the address")])
     try:
         with Path(str(path)).open("rb") as file:
             content = file.read(LONGEST + 1) if Path(str(path)).is_file() else b""
