@@ -99,7 +99,7 @@ def path_of(url: str) -> str:
 
 
 def _from_environment(name: str | None) -> str:
-    if not re.fullmatch(r"\w+", str(name)):  # the address itself, as a shell puts it for $NAME
+    if "://" in str(name):  # the address itself, as a shell puts it for $NAME
         raise ConfigError([("data.url_env", "is the name of a variable, and not what it holds: data.url_env=SHOP_URL")])
     value = os.environ.get(str(name), "").strip()
     if not value:
