@@ -12,7 +12,7 @@ from clvsim.errors import ConfigError
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels, implausible_draws
 from clvsim.models.stated import is_stated
-from clvsim.scenario import CompiledScenario, Scenario
+from clvsim.scenario import BASELINE, CompiledScenario, Scenario
 from clvsim.simulation import engine, people
 from clvsim.simulation.arrivals import Acquired, ArrivalPlan, sum_acquired
 from clvsim.simulation.assumptions import (
@@ -137,8 +137,9 @@ def simulate(
     Raises
     ------
     ConfigError
-        More draws than the posterior holds, ledgers that would be too large, an effect that does not fit, a cluster
-        that cannot be reached or differs from this process, a checkpoint of another simulation.
+        No scenario called `baseline`, more draws than the posterior holds, ledgers that would be too large, an effect
+        that does not fit, a cluster that cannot be reached or differs from this process, a checkpoint of another
+        simulation.
 
     Notes
     -----
@@ -176,6 +177,7 @@ def simulate(
     [['again', 0.727, 1.563], ['once', 1.0, 0.253]]
     """
     config = simulation or SimulationConfig()
+    _require_scenarios(scenarios, names or ())
     check_draws(config, fitted)
     plan_with = partial(
         make_plan,
@@ -194,6 +196,20 @@ def simulate(
         plan = plan_with(value=expected_value(plan, fitted, summary))
     with workers_of(config) as workers:
         return simulate_plan(plan, fitted, summary, progress, workers)
+
+
+def _require_scenarios(scenarios: Mapping[str, Scenario], names: Sequence[str]) -> None:
+    """Raises ConfigError where the baseline or one of `names` is not there, or something is no scenario."""
+    there = ", ".join(map(str, scenarios)) or "none"
+    wanted = dict.fromkeys([BASELINE, *names])
+    problems = [("scenarios", f"has no {name!r}; there is {there}") for name in wanted if name not in scenarios]
+    problems += [
+        (f"scenarios.{name}", f"must be a Scenario, got {type(one).__name__}; Scenario.model_validate takes a mapping")
+        for name, one in scenarios.items()
+        if not isinstance(one, Scenario)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def simulate_plan(

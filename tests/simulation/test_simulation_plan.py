@@ -161,3 +161,17 @@ def test_a_plan_needs_no_compiled_code() -> None:
         "sys.exit('numba' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent)], check=True)
+
+
+def test_what_is_no_set_of_scenarios_is_said_at_once() -> None:
+    plain = scenarios()
+    wrong: Any = {"base": plain["baseline"], "mail": {"title": "x"}}
+    with pytest.raises(ConfigError) as caught:
+        simulate(posterior(4), shop(), wrong, names=["upsel"])
+    assert [f"{problem.where}: {problem.what}" for problem in caught.value.problems] == [
+        "scenarios: has no 'baseline'; there is base, mail",
+        "scenarios: has no 'upsel'; there is base, mail",
+        "scenarios.mail: must be a Scenario, got dict; Scenario.model_validate takes a mapping",
+    ]
+    with pytest.raises(ConfigError, match="has no 'baseline'; there is none"):
+        simulate(posterior(4), shop(), {})

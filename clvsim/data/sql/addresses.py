@@ -65,7 +65,8 @@ def checked(url: str, key: str) -> Address:
         parts = urlsplit(f"x://{rest}")
         password, _, query = parts.password, parts.port, parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
-        raise ConfigError([(key, "is no address: scheme://user@host:port/database")]) from None
+        hint = "" if key == "data.url" else "; of a password, # / ? @ are written %23 %2F %3F %40"
+        raise ConfigError([(key, f"is no address: scheme://user@host:port/database{hint}")]) from None
     names = {name.casefold() for name, _ in query}
     if key == "data.url" and (password is not None or "password" in names or _hides_a_password(rest)):
         raise ConfigError([(key, A_PASSWORD)])
