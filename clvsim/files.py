@@ -58,7 +58,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, known: Mapping[str, object] | Iterable[str]) -> str:
     """`no scenario 'upsel'; did you mean upsell_soft?`; the known names when none is similar."""
     known = tuple(known)
-    hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+    hint = did_you_mean(name, known) or (f"; there is {', '.join(known)}" if known else "")
     return f"no {kind} {name!r}{hint}"
 
 

@@ -32,6 +32,11 @@ class Orders:
         """Positions of each customer's first order, (customer,)."""
         return starts_of(self.customer)
 
+    @cached_property
+    def place(self) -> np.ndarray:
+        """The customer's place among these, from 0, (order,)."""
+        return spread(self, np.arange(self.starts.size))
+
     def where(self, chosen: np.ndarray) -> "Orders":
         return Orders(self.customer[chosen], self.moment[chosen], self.amount[chosen])
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clvsim.data.ordered import UNITS, Orders, Placed, spread
+from clvsim.data.ordered import UNITS, Orders, Placed
 from clvsim.data.rhythm import counts_of, rhythms_of
 from clvsim.types import GRACE_DAYS, RENEWAL_DAYS
 
@@ -22,10 +22,9 @@ def sums_of(placed: Placed, moment_days: float, today: int) -> dict[str, np.ndar
     log = np.zeros(amount.size)
     np.log(amount, out=log, where=repeat_paid)
     age = placed.age * repeat_paid
-    who = spread(orders, np.arange(starts.size))
 
     def total(values: np.ndarray) -> np.ndarray:
-        return _in_order(values, who, starts.size)
+        return _in_order(values, orders)
 
     def number(chosen: np.ndarray) -> np.ndarray:
         return _whole(chosen.astype(np.int64), starts)
@@ -73,24 +72,22 @@ def gaps_of(orders: Orders) -> tuple[dict[str, np.ndarray], int]:
     logs[inside] = np.log(np.maximum(lengths, 1))[gap[inside]]
     grace = [(RENEWAL_DAYS[name] - days, RENEWAL_DAYS[name] + days) for name, days in GRACE_DAYS.items()]
     due = np.any([(least <= lengths) & (lengths <= most) for least, most in grace], axis=0)
-    who = spread(orders, np.arange(starts.size))
-    rhythm, breaks = rhythms_of(*counts_of(who[inside], gap[inside], alike, starts.size))
-    columns = {"log_gaps": _in_order(logs, who, starts.size), "rhythm": rhythm, "breaks": breaks}
+    rhythm, breaks = rhythms_of(*counts_of(orders.place[inside], gap[inside], alike, starts.size))
+    columns = {"log_gaps": _in_order(logs, orders), "rhythm": rhythm, "breaks": breaks}
     return columns, int(due[gap[inside]].sum())
 
 
 def at_todays_level(placed: Placed, slope: float) -> np.ndarray:
     """Repeat amounts by a factor that grows with their age by `slope` a moment, (customer,)."""
-    starts = placed.orders.starts
     worth = placed.orders.amount / UNITS * np.exp(slope * placed.age) * placed.known
-    worth[starts] = 0
-    return _in_order(worth, spread(placed.orders, np.arange(starts.size)), starts.size)
+    worth[placed.orders.starts] = 0
+    return _in_order(worth, placed.orders)
 
 
-def _in_order(values: np.ndarray, who: np.ndarray, customers: int) -> np.ndarray:
+def _in_order(values: np.ndarray, orders: Orders) -> np.ndarray:
     """Sums by customer, (customer,), which add one value after another: orders that count nothing leave them alone to
     the bit, which `reduceat`, adding eight at a time, does not."""
-    return np.bincount(who, values, customers)
+    return np.bincount(orders.place, values, orders.starts.size)
 
 
 def _whole(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

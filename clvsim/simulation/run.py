@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clvsim.errors import ConfigError
+from clvsim.files import unknown_name
 from clvsim.models.diagnostics import effective_draws
 from clvsim.models.fitted import FittedModels, implausible_draws
 from clvsim.models.stated import is_stated
@@ -200,9 +201,8 @@ def simulate(
 
 def _require_scenarios(scenarios: Mapping[str, Scenario], names: Sequence[str]) -> None:
     """Raises ConfigError where the baseline or one of `names` is not there, or something is no scenario."""
-    there = ", ".join(map(str, scenarios)) or "none"
     wanted = dict.fromkeys([BASELINE, *names])
-    problems = [("scenarios", f"has no {name!r}; there is {there}") for name in wanted if name not in scenarios]
+    problems = [("scenarios", unknown_name("scenario", name, scenarios)) for name in wanted if name not in scenarios]
     problems += [
         (f"scenarios.{name}", f"must be a Scenario, got {type(one).__name__}; Scenario.model_validate takes a mapping")
         for name, one in scenarios.items()

@@ -169,9 +169,9 @@ def test_what_is_no_set_of_scenarios_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         simulate(posterior(4), shop(), wrong, names=["upsel"])
     assert [f"{problem.where}: {problem.what}" for problem in caught.value.problems] == [
-        "scenarios: has no 'baseline'; there is base, mail",
-        "scenarios: has no 'upsel'; there is base, mail",
+        "scenarios: no scenario 'baseline'; did you mean base?",
+        "scenarios: no scenario 'upsel'; there is base, mail",
         "scenarios.mail: must be a Scenario, got dict; Scenario.model_validate takes a mapping",
     ]
-    with pytest.raises(ConfigError, match="has no 'baseline'; there is none"):
+    with pytest.raises(ConfigError, match=r"no scenario 'baseline'$"):
         simulate(posterior(4), shop(), {})

@@ -7,6 +7,7 @@ import errno
 import importlib
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -31,6 +32,8 @@ _LOGGERS = ("fsspec", "s3fs", "botocore", "aiobotocore", "aiohttp", "asyncio", "
 def library(name: str) -> Any:
     """One of the packages of the extra. Raises ConfigError where it is not installed, or where settings that fsspec
     reads when it is imported cannot be read."""
+    if name in sys.modules:  # asked for with each request, from several threads, which share what warnings do
+        return sys.modules[name]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of settings that it leaves out
